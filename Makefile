@@ -1,0 +1,47 @@
+# Every target sets up first what it needs. Python 3.11 or newer and make are enough.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL),)
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: setup check lint types contracts test test-all demo serve bench clean
+
+setup: $(STAMP)
+
+# The stamp is written last, so a set-up that was cut off is done again.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) -c constraints.txt -e '.[service,worker,dev]'
+	touch $(STAMP)
+
+check: lint types contracts
+
+lint: setup
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+types: setup
+	$(BIN)/python -m mypy
+
+contracts: setup
+	$(BIN)/python -P $(BIN)/lint-imports
+
+test: check
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow'
+
+test-all: check
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+demo: setup
+	$(BIN)/sevenstep demo
+
+serve: setup
+	$(BIN)/sevenstep serve
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

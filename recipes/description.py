@@ -1,0 +1,136 @@
+"""What ``describe`` measures of a task: shapes, splits, and the static checks' numbers.
+
+The worker measures, the rules judge: nothing here is a verdict.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from recipes.space import SearchSpace
+from recipes.task import Kind
+from recipes.value import Number, Value
+
+
+class SplitDescription(Value):
+    """One split of the data. ``made`` means cut from the training data by us."""
+
+    name: Literal["train", "val", "test"]
+    num_samples: int
+    origin: Literal["task", "made"]
+
+
+class InputDescription(Value):
+    """The training inputs (at most the first 20,000 samples are looked at)."""
+
+    shape: tuple[int, ...]  # of one sample
+    dtype: str
+    num_looked_at: int
+    mean: Number  # over the finite values
+    sd: Number
+    low: Number
+    high: Number
+    feature_sd_ratio: (
+        Number  # largest over smallest sd of a channel or feature; constant ones left out
+    )
+    num_constant_features: int
+    num_non_finite: int  # samples that hold a non-finite value
+    first_non_finite: int | None  # index of the first such sample
+
+
+class TargetDescription(Value):
+    """The training targets."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    low: Number
+    high: Number
+    mean: Number
+    variance: Number
+    class_counts: tuple[int, ...] = ()  # classification: of classes 0..C-1
+    entropy: Number | None = None  # nats, of the label distribution; classification and binary
+    num_out_of_range: int = 0
+    first_out_of_range: int | None = None
+    num_non_finite: int = 0
+    first_non_finite: int | None = None
+
+
+class OverlapDescription(Value):
+    """Identical samples, found by hashing them."""
+
+    train_val: int = 0  # validation samples whose inputs also stand in train
+    conflicting: int = 0  # training samples whose inputs stand there with another target too
+
+
+class ParameterDescription(Value):
+    """One parameter tensor after one backward pass."""
+
+    name: str
+    shape: tuple[int, ...]
+    trainable: bool
+    reached: bool  # the gradient is there and not all zero
+
+
+class OutputDescription(Value):
+    """The model's outputs for a small batch, in eval mode."""
+
+    shape: tuple[int, ...]  # of one sample
+    rows_sum_to_one: bool  # all in [0, 1], every row's sum within 1e-3 of 1
+    in_unit_interval: bool
+    mixes_batch: bool  # output i depends on input j
+    loss_is_cross_entropy: bool  # the task's loss equals softmax cross-entropy on the outputs
+    loss_ratio_when_doubled: Number | None  # loss(2B) / loss(B) on the same samples twice
+    train_passes_differ: bool  # two train-mode passes with modules' own dropout off still differ
+
+
+class RegularisationDescription(Value):
+    """What "regularisation off" switches off, and what it cannot reach."""
+
+    switched_off: tuple[str, ...] = ()
+    left_on: tuple[str, ...] = ()
+
+
+class TaskProblem(Value):
+    """Why a task cannot be used: where, what and the cure."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+    cure: str
+    traceback: str | None = None
+
+
+class TaskDescription(Value):
+    """Everything the recipe needs to know of a task before the first run."""
+
+    name: str
+    kind: Kind
+    num_classes: int | None
+    metric: str
+    direction: Literal["maximize", "minimize"]
+    space: SearchSpace
+    has_space: bool  # False: the default space
+    expected_initial_loss: Number | None
+    ignore_index: int | None
+    own_loss: bool = False  # the task defines loss(): its kind's formula may not hold
+    default_batch_size: int
+    default_optimizer: str
+    splits: tuple[SplitDescription, ...]
+    inputs: InputDescription
+    targets: TargetDescription
+    overlap: OverlapDescription
+    num_parameters: int
+    parameters: tuple[ParameterDescription, ...]
+    has_batch_norm: bool
+    outputs: OutputDescription | None  # None when the batch could not be scored (see loss_error)
+    loss_error: str | None
+    regularisation: RegularisationDescription
+    digest: str  # of the task's code
+    device: str
+
+    def split(self, name: str) -> SplitDescription:
+        """The split of that name. Raises KeyError when there is none."""
+        for split in self.splits:
+            if split.name == name:
+                return split
+        raise KeyError(name)

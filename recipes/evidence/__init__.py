@@ -1,0 +1,1 @@
+"""What each step measured, reduced once for all its rules."""

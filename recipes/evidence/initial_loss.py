@@ -1,0 +1,94 @@
+"""The evidence of step 1: the untrained model's loss, and the static checks' numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recipes.description import TaskDescription
+from recipes.expectation import Expectation, baseline_loss, expected_initial_loss
+from recipes.outcome import Initialisation
+from recipes.step import TrialResult
+
+RELU_KINDS = frozenset({"relu", "relu6", "threshold"})
+"""Activations whose units can be zero for every input."""
+
+
+@dataclass(frozen=True, slots=True)
+class InitialLossEvidence:
+    """Step 1's numbers. ``losses`` holds one mean loss an initialisation, in nats or squared units.
+
+    ``initialisations`` is empty when the loss could not be computed at all (labels out of
+    range, say): the description's numbers are then the only evidence.
+    """
+
+    description: TaskDescription
+    expectation: Expectation | None
+    baseline: float | None
+    initialisations: tuple[Initialisation, ...]
+
+    @property
+    def losses(self) -> list[float]:
+        """One mean loss an initialisation."""
+        return [state.loss.mean for state in self.initialisations]
+
+    @property
+    def loss(self) -> float:
+        """Mean over the initialisations; NaN of none."""
+        return sum(self.losses) / len(self.losses) if self.losses else math.nan
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of one initialisation's loss: the samples' part of the noise."""
+        return max((state.loss.standard_error for state in self.initialisations), default=math.nan)
+
+    @property
+    def excess(self) -> float:
+        """Loss above the expected one: in nats, or as a share of it for squared errors."""
+        if self.expectation is None:
+            return math.nan
+        difference = self.loss - self.expectation.value
+        return difference / self.expectation.value if self.expectation.relative else difference
+
+    @property
+    def output_sd(self) -> float:
+        """Mean standard deviation of the outputs (logits)."""
+        sds = [state.output_sd for state in self.initialisations]
+        return sum(sds) / len(sds) if sds else math.nan
+
+    @property
+    def ignores_input(self) -> bool:
+        """Whether no output changes with the input, in any initialisation."""
+        return bool(self.initialisations) and all(
+            state.output_spread <= 1e-7 * max(1.0, state.output_sd)
+            for state in self.initialisations
+        )
+
+    @property
+    def dead_share(self) -> tuple[str, float]:
+        """The layer with the largest share of dead ReLU units, and that share (median of inits)."""
+        shares: dict[str, list[float]] = {}
+        for state in self.initialisations:
+            for layer in state.layers:
+                if layer.kind.lower() in RELU_KINDS:
+                    shares.setdefault(layer.name, []).append(layer.dead_share)
+        medians = {name: sorted(values)[len(values) // 2] for name, values in shares.items()}
+        worst = max(medians, key=lambda name: medians[name], default="")
+        return worst, medians.get(worst, 0.0)
+
+
+def initial_loss_evidence(
+    description: TaskDescription, trials: Sequence[TrialResult]
+) -> InitialLossEvidence:
+    """Reduce step 1's trials."""
+    return InitialLossEvidence(
+        description=description,
+        expectation=expected_initial_loss(description),
+        baseline=baseline_loss(description),
+        initialisations=tuple(
+            trial.outcome.initialisation
+            for trial in trials
+            if trial.outcome.initialisation is not None
+        ),
+    )

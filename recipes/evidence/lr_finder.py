@@ -1,0 +1,207 @@
+"""The evidence of step 3: what each fixed learning rate did to the loss on unseen samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from recipes.description import TaskDescription
+from recipes.expectation import baseline_loss
+from recipes.features import median_of_last
+from recipes.step import StepReport, TrialResult
+from recipes.trial import TrialCause, TrialState
+from recipes.value import Number, Value
+
+FALL_SHARE = 0.05
+"""Least fall that counts, as a share of the loss it starts from. A hundred iterations on
+shuffled labels take the train loss of digits down by 3 %: that is memory (method.md, step 3)."""
+
+FALL_STANDARD_ERRORS = 2.0
+"""Least fall in standard errors of the difference (two-sided 5 %)."""
+
+RISE_SHARE = 0.10
+"""A loss on unseen samples that rises by more than this (and by its noise) counts as exploding."""
+
+END_ITERATIONS = 20
+"""Last iterations whose median is the train loss a rate ended with."""
+
+
+class RateResult(StrEnum):
+    """What a learning rate did."""
+
+    EXPLODES = "explodes"
+    FALLS = "falls"
+    BARELY_MOVES = "barely moves"
+
+
+class Rate(Value):
+    """One learning rate's run. Stored in the report, so that a later pass goes on from it."""
+
+    lr: Number
+    result: RateResult
+    trial: int
+    loss_before: Number  # unseen samples, before the first iteration
+    loss_after: Number  # the same samples, after the last; infinity when it diverged
+    standard_error: Number  # of the difference
+    train_before: Number
+    train_after: Number
+    update_ratio: Number  # median over tensors and iterations; NaN when not measured
+    non_finite: bool
+    dead_share: Number | None
+
+
+@dataclass(frozen=True, slots=True)
+class LrFinderEvidence:
+    """Step 3's numbers.
+
+    Attributes:
+        rates: All rates tried in this round, earlier passes included, from low to high.
+        task_range: The task's (or study's) own range, or None when the rate is fixed.
+        hard: The range may not be left.
+        fixed_lr: The rate the study fixes, if it does.
+        overfit_lr: The rate that memorised the sample in step 2, if it ran.
+        failed: Messages of runs that raised.
+    """
+
+    description: TaskDescription
+    rates: tuple[Rate, ...]
+    task_range: tuple[float, float] | None
+    hard: bool
+    fixed_lr: float | None
+    overfit_lr: float | None
+    earlier: tuple[str, ...]
+    failed: tuple[str, ...]
+
+    def with_result(self, result: RateResult) -> list[Rate]:
+        """The rates that did that, from low to high."""
+        return [rate for rate in self.rates if rate.result is result]
+
+    @property
+    def best(self) -> Rate | None:
+        """The rate with the lowest loss on unseen samples, among those that make it fall."""
+        falling = self.with_result(RateResult.FALLS)
+        return min(falling, key=lambda rate: (rate.loss_after, rate.lr)) if falling else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Lowest and highest rate of the unbroken run of falling rates around the best."""
+        best = self.best
+        if best is None:
+            return None
+        at = self.rates.index(best)
+        low = high = at
+        while low > 0 and self.rates[low - 1].result is RateResult.FALLS:
+            low -= 1
+        while high + 1 < len(self.rates) and self.rates[high + 1].result is RateResult.FALLS:
+            high += 1
+        return self.rates[low].lr, self.rates[high].lr
+
+    @property
+    def lowest_exploding(self) -> float | None:
+        """The lowest rate above the best that explodes."""
+        floor = self.best.lr if self.best else 0.0
+        return next(
+            (rate.lr for rate in self.with_result(RateResult.EXPLODES) if rate.lr > floor), None
+        )
+
+    @property
+    def largest_train_fall(self) -> float:
+        """The largest fall of the train loss, as a share of where it began."""
+        falls = [
+            (rate.train_before - rate.train_after) / abs(rate.train_before)
+            for rate in self.rates
+            if math.isfinite(rate.train_after) and rate.train_before
+        ]
+        return max(falls, default=0.0)
+
+    @property
+    def largest_update_ratio(self) -> float:
+        """The largest update-to-weight ratio of the rates that did not explode; NaN if unknown."""
+        ratios = [
+            rate.update_ratio
+            for rate in self.rates
+            if rate.result is not RateResult.EXPLODES and not math.isnan(rate.update_ratio)
+        ]
+        return max(ratios, default=math.nan)
+
+
+def lr_finder_evidence(
+    description: TaskDescription,
+    history: Sequence[StepReport],
+    trials: Sequence[TrialResult],
+    *,
+    earlier_rates: Sequence[Rate],
+    task_range: tuple[float, float] | None,
+    hard: bool,
+    fixed_lr: float | None,
+    overfit_lr: float | None,
+) -> LrFinderEvidence:
+    """Reduce step 3's trials; those that raised an error are kept apart."""
+    baseline = baseline_loss(description)
+    ran = [trial for trial in trials if trial.outcome.state is TrialState.COMPLETE]
+    rates = [*earlier_rates, *(_rate(trial, baseline) for trial in ran)]
+    return LrFinderEvidence(
+        description=description,
+        rates=tuple(sorted(rates, key=lambda rate: rate.lr)),
+        task_range=task_range,
+        hard=hard,
+        fixed_lr=fixed_lr,
+        overfit_lr=overfit_lr,
+        earlier=tuple(finding.code for report in history for finding in report.findings),
+        failed=tuple(
+            trial.outcome.message or trial.outcome.cause
+            for trial in trials
+            if trial.outcome.state is not TrialState.COMPLETE
+        ),
+    )
+
+
+def _rate(trial: TrialResult, baseline: float | None) -> Rate:
+    outcome = trial.outcome
+    before = outcome.evaluation("val", last=False)
+    after = outcome.evaluation("val")
+    finished = outcome.cause is TrialCause.FINISHED and before is not None and after is not None
+    loss_before = before.loss.mean if before else math.nan
+    loss_after = after.loss.mean if finished and after else math.inf
+    standard_error = (
+        math.hypot(before.loss.standard_error, after.loss.standard_error)
+        if before and after
+        else math.nan
+    )
+    train = trial.curve("loss").values
+    ratios = trial.curve("update_ratio").values
+    params: Mapping[str, object] = trial.params
+    return Rate(
+        lr=float(str(params["lr"])),
+        result=judge_rate(loss_before, loss_after, standard_error, baseline),
+        trial=trial.number,
+        loss_before=loss_before,
+        loss_after=loss_after,
+        standard_error=standard_error,
+        train_before=train[0] if train else math.nan,
+        train_after=median_of_last(train, END_ITERATIONS) if finished else math.inf,
+        update_ratio=median_of_last(ratios, len(ratios)) if ratios else math.nan,
+        non_finite=outcome.cause is TrialCause.NON_FINITE,
+        dead_share=outcome.dead_share,
+    )
+
+
+def judge_rate(
+    before: float, after: float, standard_error: float, baseline: float | None
+) -> RateResult:
+    """Whether the loss on unseen samples explodes, falls or barely moves.
+
+    A fall counts from the loss it starts at or from the best constant prediction's,
+    whichever is lower: coming down from a bad initial scale to chance is not learning.
+    """
+    noise = FALL_STANDARD_ERRORS * standard_error if math.isfinite(standard_error) else 0.0
+    if not math.isfinite(after):
+        return RateResult.EXPLODES
+    if after - before > max(noise, RISE_SHARE * abs(before)):
+        return RateResult.EXPLODES
+    start = before if baseline is None else min(before, baseline)
+    if start - after > max(noise, FALL_SHARE * abs(start)):
+        return RateResult.FALLS
+    return RateResult.BARELY_MOVES

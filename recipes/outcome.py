@@ -1,0 +1,115 @@
+"""What a finished run measured."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import Field
+
+from recipes.trial import TrialCause, TrialState
+from recipes.value import Number, Value
+
+
+class Moments(Value):
+    """Sum, sum of squares and count of a quantity over samples."""
+
+    total: Number
+    total_squares: Number
+    n: int = Field(ge=0)
+
+    @property
+    def mean(self) -> float:
+        """Mean over samples; NaN of none."""
+        return self.total / self.n if self.n else math.nan
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation over samples (n - 1); NaN below two samples."""
+        if self.n < 2:
+            return math.nan
+        variance = (self.total_squares - self.total * self.total / self.n) / (self.n - 1)
+        return math.sqrt(variance) if variance > 0 else (0.0 if variance <= 0 else math.nan)
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of the mean."""
+        return self.sd / math.sqrt(self.n) if self.n else math.nan
+
+
+class Evaluation(Value):
+    """One pass over (a fixed sample of) a split in eval mode.
+
+    ``metrics`` holds at least ``loss``. ``correct`` is a bitmap of which samples were
+    right, base64 of packed bits in sample order, for paired tests; None where the kind
+    has no right and wrong.
+    """
+
+    split: str
+    iteration: int
+    metrics: dict[str, Moments]
+    correct: str | None = None
+
+    @property
+    def loss(self) -> Moments:
+        """The loss per sample."""
+        return self.metrics["loss"]
+
+
+class LayerStatistics(Value):
+    """One leaf layer of the untrained model, over the probe's samples, eval mode.
+
+    ``zero_share`` and ``dead_share`` are meant for activation layers: the share of
+    outputs that are exactly 0, and of units that are 0 for every sample.
+    ``saturated_share`` is the share of a sigmoid's or tanh's inputs beyond +-5.
+    """
+
+    name: str
+    kind: str  # class name of the module
+    mean: Number
+    sd: Number
+    zero_share: Number
+    dead_share: Number
+    saturated_share: Number | None = None
+
+
+class GradientStatistics(Value):
+    """One parameter tensor: norms of its weights and of its gradient on the probe's samples."""
+
+    name: str
+    weight_norm: Number
+    gradient_norm: Number
+
+
+class Initialisation(Value):
+    """The model before its first iteration (probe ``initialisation``; at least 512 samples)."""
+
+    loss: Moments
+    output_sd: Number  # over samples and outputs, after each sample's mean is taken out
+    output_spread: Number  # largest sd over samples of one output: 0 when the input plays no part
+    penalty: Number  # half the sum of squared weights (times weight decay: its size in the loss)
+    layers: tuple[LayerStatistics, ...]
+    gradients: tuple[GradientStatistics, ...]
+
+
+class MemberOutcome(Value):
+    """How one member of a job ended, and what it measured.
+
+    ``seconds`` is measured and never compared between studies.
+    """
+
+    trial: int
+    state: TrialState
+    cause: TrialCause
+    iterations: int  # done when it ended
+    evaluations: tuple[Evaluation, ...] = ()
+    initialisation: Initialisation | None = None
+    sample_digest: str | None = None  # of the training samples' indices
+    dead_share: Number | None = None  # largest share of dead units in a layer, at the end
+    switched_off: tuple[str, ...] = ()
+    seconds: float = Field(ge=0)
+    message: str | None = None  # for a failed member
+
+    def evaluation(self, split: str, *, last: bool = True) -> Evaluation | None:
+        """The last (or first) evaluation on a split; None when there is none."""
+        found = [evaluation for evaluation in self.evaluations if evaluation.split == split]
+        return found[-1 if last else 0] if found else None

@@ -1,0 +1,1 @@
+"""One diagnosis rule, or one family of rules, a file."""

@@ -1,0 +1,51 @@
+"""ReLU units that are zero for every sample, and so never learn."""
+
+from __future__ import annotations
+
+from recipes.evidence.initial_loss import InitialLossEvidence
+from recipes.finding import Cause, Finding, Severity
+from recipes.rules.registry import Precedence, rule
+from recipes.words import percent
+
+WARN_SHARE = 0.2
+FAIL_SHARE = 0.5
+"""Share of a layer's units (SageMaker Debugger's DeadRelu fails at 0.5, AutoTrainer at 0.7)."""
+
+SOURCE = "SageMaker Debugger's DeadRelu, over at least 512 samples; notes on diagnosis, row 20"
+
+
+@rule("dead_relu", Precedence.INTERNALS_AT_START)
+def dead_relu(evidence: InitialLossEvidence) -> Finding | None:
+    """A layer whose units are zero for every sample, before training has begun."""
+    layer, share = evidence.dead_share
+    if share <= WARN_SHARE:
+        return None
+    fails = share > FAIL_SHARE
+    return Finding(
+        code="dead_relu",
+        severity=Severity.ERROR if fails else Severity.WARNING,
+        confidence=0.95,
+        sentence=f"{percent(share)} of the ReLU units of {layer} are dead at initialisation: zero "
+        f"for every sample, where under {percent(WARN_SHARE)} is usual. No gradient passes them, "
+        f"so {'the network cannot learn' if fails else 'that part of the layer cannot learn'}.",
+        evidence={
+            "layer": layer,
+            "dead_share": share,
+            "threshold": FAIL_SHARE if fails else WARN_SHARE,
+        },
+        causes=(
+            Cause(
+                code="negative_bias",
+                sentence="The layer's bias is initialised far below zero.",
+                confidence=0.6,
+            ),
+            Cause(
+                code="input_offset",
+                sentence="Its inputs are far from mean zero.",
+                confidence=0.3,
+            ),
+        ),
+        action="Initialise biases with zero and weights by He's rule (init=kaiming), or use "
+        "LeakyReLU or GELU.",
+        source=SOURCE,
+    )

@@ -1,0 +1,158 @@
+"""An initial loss that is not the one an untrained model should have."""
+
+from __future__ import annotations
+
+import math
+
+from recipes.evidence.initial_loss import InitialLossEvidence
+from recipes.finding import Cause, Finding, Severity
+from recipes.rules.inputs_not_normalised import inputs_not_normalised
+from recipes.rules.registry import Precedence, rule
+from recipes.words import number
+
+WARN_EXCESS = 0.5
+"""Nats above ln C that are worth a warning: logits of sd 1 (excess s^2/2; row 1)."""
+
+LOW_MARGIN = 0.05
+"""Nats below the expected loss, on top of three standard errors (row 2)."""
+
+RELATIVE_WARN = 1.0
+"""Squared errors: excess as a share of the expected loss. Small random outputs add little."""
+
+RELATIVE_FAIL = 10.0
+
+SOURCE = "CS231n notes, loss at chance; Karpathy's recipe; notes on diagnosis, rows 1 and 2"
+
+
+def fail_excess(expected: float, *, relative: bool) -> float:
+    """Excess that stops the study: max(2, ln C) nats, or ten times a squared error's value."""
+    return RELATIVE_FAIL if relative else max(2.0, expected)
+
+
+@rule("initial_loss_high", Precedence.INITIAL_LOSS)
+def initial_loss_high(evidence: InitialLossEvidence) -> Finding | None:
+    """Initial loss above the expected one by more than half a nat."""
+    expectation = evidence.expectation
+    if expectation is None or not math.isfinite(evidence.excess):
+        return None
+    warn = RELATIVE_WARN if expectation.relative else WARN_EXCESS
+    if evidence.excess <= warn or _is_hinge(evidence):
+        return None
+    fails = evidence.excess > fail_excess(expectation.value, relative=expectation.relative)
+    severity = Severity.ERROR if fails and expectation.certain else Severity.WARNING
+    scale_cause = Cause(
+        code="outputs_too_large",
+        sentence=f"The last layer's outputs are too large: their sd is "
+        f"{number(evidence.output_sd)}, and confident wrong guesses cost more than none.",
+        confidence=0.6,
+    )
+    raw_inputs = inputs_not_normalised(evidence)
+    causes: tuple[Cause, ...] = (
+        (Cause(code="inputs_not_normalised", sentence=raw_inputs.sentence, confidence=0.8),)
+        if raw_inputs
+        else ()
+    )
+    if not expectation.certain:
+        causes += (
+            Cause(
+                code="other_loss",
+                sentence="The task's own loss has another value at chance; then set "
+                "expected_initial_loss.",
+                confidence=0.5,
+            ),
+        )
+    return Finding(
+        code="initial_loss_high",
+        severity=severity,
+        confidence=0.9 if expectation.certain else 0.5,
+        sentence=f"Initial loss {number(evidence.loss)} is above the {number(expectation.value)} "
+        f"({expectation.formula}) of an untrained model"
+        + (
+            f": {raw_inputs.sentence}"
+            if raw_inputs
+            else f"; outputs have an sd of {number(evidence.output_sd)}, so the model starts out "
+            "confidently wrong and spends its first iterations unlearning that."
+        ),
+        evidence={
+            "initial_loss": evidence.loss,
+            "expected": expectation.value,
+            "excess": evidence.excess,
+            "output_sd": evidence.output_sd,
+            "threshold": warn,
+        },
+        causes=(*causes, scale_cause),
+        action="Normalise the inputs in data()."
+        if raw_inputs
+        else f"Scale the last layer's weights by about {number(1 / max(1.0, evidence.output_sd))} "
+        "and set its bias to zero.",
+        source=SOURCE,
+    )
+
+
+@rule("initial_loss_low", Precedence.INITIAL_LOSS)
+def initial_loss_low(evidence: InitialLossEvidence) -> Finding | None:
+    """Initial loss below what a model that knows nothing can have."""
+    expectation = evidence.expectation
+    if expectation is None or not math.isfinite(evidence.loss):
+        return None
+    negative = evidence.loss < 0 and evidence.description.kind != "custom"
+    # A bias at the label prior reaches the labels' entropy without having seen an input;
+    # squared errors are compared with the best constant, the targets' variance.
+    floor = min(expectation.value, evidence.baseline or expectation.value)
+    margin = 0.5 * floor if expectation.relative else LOW_MARGIN
+    standard_error = evidence.standard_error if math.isfinite(evidence.standard_error) else 0.0
+    if not negative and evidence.loss >= floor - 3 * standard_error - margin:
+        return None
+    cause, consequence = (
+        (
+            Cause(
+                code="sign_or_pairing",
+                sentence="The loss has the wrong sign, or scores raw outputs as probabilities.",
+                confidence=0.8,
+            ),
+            "a loss of this kind cannot be negative, so minimising it will not train the model",
+        )
+        if negative
+        else (
+            Cause(
+                code="reduction_or_padding",
+                sentence="The mean runs over more than the samples (padding, masked targets, an "
+                "extra dimension), or num_classes is wrong.",
+                confidence=0.5,
+            ),
+            "the model cannot know anything yet",
+        )
+    )
+    return Finding(
+        code="initial_loss_low",
+        severity=Severity.ERROR if negative else Severity.WARNING,
+        confidence=0.9 if negative else 0.7,
+        sentence=f"Initial loss {number(evidence.loss)} is below the {number(floor)} an untrained "
+        f"model can reach: {consequence}.",
+        evidence={
+            "initial_loss": evidence.loss,
+            "floor": floor,
+            "standard_error": standard_error,
+            "expected": expectation.value,
+        },
+        causes=(
+            cause,
+            Cause(
+                code="pretrained",
+                sentence="The weights are pretrained; then this is expected.",
+                confidence=0.1 if negative else 0.4,
+            ),
+        ),
+        action="Check the loss function's sign and inputs."
+        if negative
+        else "Check what the loss averages over; if the weights are pretrained, go on.",
+        source=SOURCE,
+    )
+
+
+def _is_hinge(evidence: InitialLossEvidence) -> bool:
+    """A loss of the task's own that starts at C - 1: the multi-class hinge loss at chance."""
+    expectation, classes = evidence.expectation, evidence.description.num_classes
+    if expectation is None or expectation.certain or not classes:
+        return False
+    return abs(evidence.loss - (classes - 1)) <= WARN_EXCESS

@@ -1,0 +1,1 @@
+"""The three steps that can stop a study, and the search that follows them."""

@@ -1,0 +1,105 @@
+"""A study's search space: the task's own, with the study's ranges and fixed values."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from recipes.description import TaskDescription
+from recipes.errors import InvalidSetting
+from recipes.space import Categorical, Float, Int, ParameterValue, SearchSpace
+from recipes.study import StudyConfig
+from recipes.task import RESERVED_PARAMETERS
+
+
+def study_space(description: TaskDescription, config: StudyConfig) -> SearchSpace:
+    """The task's space, with ranges replaced and fixed names taken out.
+
+    Raises:
+        InvalidSetting: A name the task does not know, or a value it cannot take.
+    """
+    known = set(description.space) | RESERVED_PARAMETERS
+    for field, names in (("space", config.space), ("set", config.set)):
+        for name in names:
+            if name not in known:
+                raise InvalidSetting(field, name, _did_you_mean(name, known, description))
+    for name, value in config.set.items():
+        _check_fixed(name, value, description)
+    merged = {**description.space.root, **config.space.root}
+    return SearchSpace({name: own for name, own in merged.items() if name not in config.set})
+
+
+def parse_setting(text: str, description: TaskDescription) -> ParameterValue | Float | Int:
+    """The right-hand side of ``--set name=...``: a value, or a range ``low..high``.
+
+    A range keeps the scale of the task's own range of that name, given by the caller as
+    ``name=low..high``; a value is read as that range's type.
+
+    Args:
+        text: ``name=value`` or ``name=low..high``.
+        description: The task's description.
+
+    Raises:
+        InvalidSetting: The text does not parse, or does not fit the name.
+    """
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not name or not value:
+        raise InvalidSetting("--set", text, "write name=value or name=low..high")
+    own = description.space.root.get(name)
+    low, dots, high = value.partition("..")
+    if not dots:
+        return _parse_value(value, own)
+    ends = [_parse_value(end, own) for end in (low, high)]
+    if not all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in ends):
+        raise InvalidSetting("--set", text, "both ends of a range must be numbers")
+    return _parse_range(name, text, ends, own)
+
+
+def _parse_range(
+    name: str, text: str, ends: list[ParameterValue], own: Float | Int | Categorical | None
+) -> Float | Int:
+    low, high = ends
+    try:
+        if isinstance(own, Int):
+            return Int(int(low), int(high), log=own.log, hard=own.hard)
+        if isinstance(own, Float):
+            return Float(float(low), float(high), log=own.log, zero=own.zero, hard=own.hard)
+        return Float(float(low), float(high), log=name in ("lr", "weight_decay"))
+    except ValueError as error:
+        reason = str(error).partition("Value error, ")[2].partition(" [type=")[0] or str(error)
+        raise InvalidSetting("--set", text, reason) from error
+
+
+def _parse_value(text: str, own: Float | Int | Categorical | None) -> ParameterValue:
+    if isinstance(own, Categorical):
+        for choice in own.choices:
+            if str(choice) == text:
+                return choice
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _check_fixed(name: str, value: ParameterValue, description: TaskDescription) -> None:
+    own = description.space.root.get(name)
+    if isinstance(own, Categorical) and not own.holds(value):
+        raise InvalidSetting(f"set.{name}", value, f"give one of {list(own.choices)}")
+    if isinstance(own, (Float, Int)) and (isinstance(value, (bool, str)) or value != value):
+        raise InvalidSetting(f"set.{name}", value, "give a number")
+    if isinstance(own, (Float, Int)) and own.hard and not own.holds(value):
+        raise InvalidSetting(
+            f"set.{name}", value, f"its range {own.low:g} to {own.high:g} is hard; stay inside"
+        )
+    if name == "lr" and not (isinstance(value, (int, float)) and 0 < value < float("inf")):
+        raise InvalidSetting("set.lr", value, "give a positive number")
+
+
+def _did_you_mean(name: str, known: Iterable[str], description: TaskDescription) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    names = ", ".join(description.space) or "none"
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    trainer = ", ".join(sorted(RESERVED_PARAMETERS))
+    return f"{hint}the task's own names are {names}; the trainer knows {trainer}"
