@@ -1,0 +1,304 @@
+"""Step 1: what it plans, and what it says of healthy and of sick tasks."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recipes.description import ParameterDescription
+from recipes.outcome import LayerStatistics
+from recipes.step import StepState
+from recipes.steps.initial_loss import NUM_INITIALISATIONS, InitialLoss
+from recipes.trial import TrialCause, TrialState
+from tests.recipes_tests.builders import (
+    context,
+    description,
+    initialisation,
+    inputs,
+    outputs,
+    regression,
+    targets,
+    trial,
+)
+
+STEP = InitialLoss()
+
+
+def judged(task=None, states=None, **state_fields):
+    states = states or [initialisation(**state_fields) for _ in range(NUM_INITIALISATIONS)]
+    trials = [trial(at, initialisation=state) for at, state in enumerate(states)]
+    return STEP.judge(context(trials, task=task or description()))
+
+
+def codes(report):
+    return [finding.code for finding in report.findings]
+
+
+def test_plans_five_initialisations_of_the_middle_of_the_space():
+    plan = STEP.plan(context(fixed={"hidden": 77}))
+
+    (job,) = plan.jobs
+    run = job.run_spec(range(5))
+    assert [member.trial for member in run.members] == [0, 1, 2, 3, 4]
+    assert len({member.seed for member in run.members}) == 5
+    assert len({member.data_seed for member in run.members}) == 1
+    assert run.members[0].params["hidden"] == 77
+    assert run.iterations == 0
+    assert not run.regularisation
+
+
+def test_plans_nothing_twice_and_the_same_every_time():
+    first = STEP.plan(context())
+
+    assert STEP.plan(context()) == first
+    assert not STEP.plan(context([trial(initialisation=initialisation())])).jobs
+
+
+def test_a_healthy_model_passes_with_its_numbers():
+    report = judged()
+
+    assert report.verdict is StepState.PASSED
+    assert report.findings == ()
+    assert "Initial loss 2.31" in report.sentence
+    assert "ln 10" in report.sentence
+    assert report.learned == {"initial_loss": pytest.approx(2.31)}
+    assert report.action.kind == "continue"
+    assert [figure.name for figure in report.figures] == ["initial_loss", "activations"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "verdict"),
+    [
+        (2.4, StepState.PASSED),
+        (2.75, StepState.PASSED),
+        (2.9, StepState.WARNING),
+        (4.5, StepState.WARNING),
+        (5.0, StepState.FAILED),
+        (2.2, StepState.WARNING),
+        (-2.3, StepState.FAILED),
+    ],
+)
+def test_the_loss_is_held_against_ln_c(loss, verdict):
+    assert judged(loss=loss).verdict is verdict
+
+
+def test_raw_inputs_are_the_first_cause_of_a_high_loss():
+    report = judged(
+        description(inputs=inputs(mean=33.3, sd=78.0, low=0, high=255)),
+        loss=60.0,
+    )
+
+    assert report.verdict is StepState.FAILED
+    assert codes(report) == ["initial_loss_high", "inputs_not_normalised"]
+    assert report.findings[0].causes[0].code == "inputs_not_normalised"
+    assert "not normalised" in report.sentence
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mean": 0.5, "sd": 0.3, "low": 0, "high": 1},  # pixels in [0, 1]
+        {"high": 40.0},  # heavy tails
+        {"mean": 0.02, "sd": 0.14, "high": 1},  # sparse one-hot columns
+        {"dtype": "int64", "mean": 500.0, "sd": 300.0},  # tokens
+    ],
+    ids=["unit interval", "heavy tails", "sparse", "tokens"],
+)
+def test_inputs_that_are_fine(changes):
+    assert judged(description(inputs=inputs(**changes))).verdict is StepState.PASSED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"sd": 78.0}, {"mean": 5.0}, {"sd": 1e-5}],
+    ids=["wide", "offset", "tiny"],
+)
+def test_inputs_that_are_not(changes):
+    report = judged(description(inputs=inputs(**changes)))
+
+    assert report.verdict is StepState.WARNING
+    assert codes(report) == ["inputs_not_normalised"]
+
+
+@pytest.mark.parametrize(
+    ("task", "code"),
+    [
+        (
+            description(targets=targets(num_out_of_range=3, first_out_of_range=5, high=10)),
+            "labels_out_of_range",
+        ),
+        (
+            description(
+                kind="binary",
+                num_classes=None,
+                targets=targets(num_out_of_range=1, first_out_of_range=0, high=2),
+            ),
+            "labels_out_of_range",
+        ),
+        (description(inputs=inputs(num_non_finite=1, first_non_finite=17)), "non_finite_data"),
+        (description(targets=targets(num_non_finite=1, first_non_finite=17)), "non_finite_data"),
+    ],
+    ids=["classes", "binary", "inputs", "targets"],
+)
+def test_data_that_cannot_be_scored_fails_without_a_run(task, code):
+    assert not STEP.plan(context(task=task)).jobs
+
+    report = STEP.judge(context(task=task))
+
+    assert report.verdict is StepState.FAILED
+    assert codes(report) == [code]
+    assert report.sentence == report.findings[0].sentence
+
+
+def test_a_summed_loss_is_named_before_its_high_value():
+    report = judged(
+        description(
+            own_loss=True,
+            outputs=outputs(loss_ratio_when_doubled=2.0, loss_is_cross_entropy=False),
+        ),
+        loss=147.0,
+    )
+
+    assert report.verdict is StepState.FAILED
+    assert codes(report)[0] == "sum_reduction"
+
+
+def test_a_mean_is_no_sum():
+    assert (
+        judged(description(outputs=outputs(loss_ratio_when_doubled=None))).verdict
+        is StepState.PASSED
+    )
+
+
+def test_probabilities_scored_as_logits_fail():
+    report = judged(description(outputs=outputs(rows_sum_to_one=True)))
+
+    assert report.verdict is StepState.FAILED
+    assert codes(report) == ["double_softmax"]
+    assert report.findings[0].evidence["loss_floor"] == pytest.approx(1.461, abs=1e-3)
+
+
+def test_probabilities_under_a_loss_of_their_own_are_fine():
+    report = judged(
+        description(outputs=outputs(rows_sum_to_one=True, loss_is_cross_entropy=False))
+    )
+
+    assert report.verdict is StepState.PASSED
+
+
+@pytest.mark.parametrize(("trainable", "reached"), [(False, False), (True, False)])
+def test_frozen_parameters_warn_and_do_not_gate(trainable, reached):
+    frozen = ParameterDescription(
+        name="fc0.weight", shape=(64, 64), trainable=trainable, reached=reached
+    )
+    report = judged(description(parameters=(*description().parameters, frozen)))
+
+    assert report.verdict is StepState.WARNING
+    assert codes(report) == ["frozen_parameters"]
+    assert "86 %" in report.sentence
+    assert "ln 10" in report.sentence  # the step's own result is not lost behind a warning
+
+
+def test_unreached_parameters_are_explained_by_dead_units_or_an_unused_input():
+    unreached = ParameterDescription(
+        name="fc0.weight", shape=(4, 4), trainable=True, reached=False
+    )
+    task = description(parameters=(unreached,))
+
+    assert codes(judged(task, output_spread=0.0)) == []
+    dead = LayerStatistics(name="relu", kind="ReLU", mean=0, sd=0, zero_share=1, dead_share=1)
+    assert codes(judged(task, layers=(dead,))) == ["dead_relu"]
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"),
+    [(0.1, StepState.PASSED), (0.3, StepState.WARNING), (0.9, StepState.FAILED)],
+)
+def test_dead_units(share, verdict):
+    layer = LayerStatistics(
+        name="relu", kind="ReLU", mean=0, sd=0, zero_share=share, dead_share=share
+    )
+
+    assert judged(layers=(layer,)).verdict is verdict
+
+
+def test_only_relu_like_layers_have_dead_units():
+    layer = LayerStatistics(name="fc", kind="Linear", mean=0, sd=0, zero_share=1, dead_share=1)
+
+    assert judged(layers=(layer,)).verdict is StepState.PASSED
+
+
+def test_a_hinge_loss_of_the_tasks_own_is_recognised():
+    task = description(own_loss=True, outputs=outputs(loss_is_cross_entropy=False))
+
+    assert judged(task, loss=9.02).verdict is StepState.PASSED
+    assert judged(task, loss=14.0).verdict is StepState.WARNING
+
+
+def test_an_unknown_low_loss_says_that_the_formula_may_not_hold():
+    task = description(own_loss=True, outputs=outputs(loss_is_cross_entropy=False))
+    report = judged(task, loss=0.8)
+
+    assert report.verdict is StepState.WARNING
+    assert "may not hold" in report.sentence
+
+
+def test_a_custom_task_is_measured_and_not_compared():
+    report = judged(description(kind="custom"), layers=())
+
+    assert report.verdict is StepState.PASSED
+    assert "nothing was compared" in report.sentence
+    assert [figure.name for figure in report.figures] == ["initial_loss"]
+
+
+@pytest.mark.parametrize(
+    ("loss", "verdict"),
+    [
+        (1.05, StepState.PASSED),
+        (2.5, StepState.WARNING),
+        (40.0, StepState.FAILED),
+        (0.2, StepState.WARNING),
+    ],
+)
+def test_squared_errors_are_compared_relative_to_the_targets(loss, verdict):
+    assert judged(regression(), loss=loss).verdict is verdict
+
+
+def test_a_model_that_raises_fails_with_its_message():
+    raised = trial(
+        state=TrialState.FAILED,
+        cause=TrialCause.ERROR,
+        message="mat1 and mat2 (model.py:12)",
+        iterations=0,
+    )
+    report = STEP.judge(context([raised]))
+
+    assert report.verdict is StepState.FAILED
+    assert "model.py:12" in report.sentence
+    assert report.learned == {}
+
+
+def test_a_loss_that_cannot_be_called_fails_with_its_message():
+    task = description(outputs=None, loss_error="RuntimeError: shapes (loss.py:3)")
+    assert not STEP.plan(context(task=task)).jobs
+
+    report = STEP.judge(context(task=task))
+
+    assert report.verdict is StepState.FAILED
+    assert "loss.py:3" in report.sentence
+
+
+@given(
+    loss=st.floats(allow_nan=True, allow_infinity=True),
+    sd=st.floats(allow_nan=True, allow_infinity=True),
+    mean=st.floats(allow_nan=True, allow_infinity=True),
+)
+def test_any_numbers_get_a_verdict(loss, sd, mean):
+    state = initialisation(
+        loss={"total": loss, "total_squares": math.inf, "n": 3}, output_sd=sd, output_spread=sd
+    )
+    report = judged(description(inputs=inputs(mean=mean, sd=sd)), states=[state])
+
+    assert report.verdict in (StepState.PASSED, StepState.WARNING, StepState.FAILED)
+    assert report.sentence

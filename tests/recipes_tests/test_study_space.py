@@ -1,0 +1,110 @@
+import pytest
+
+from recipes import Categorical, Float, Int
+from recipes.errors import InvalidSetting
+from recipes.study import StudyConfig
+from recipes.study_space import parse_setting, study_space
+from tests.recipes_tests.builders import SPACE, description
+
+
+def config(**fields):
+    return StudyConfig.model_validate({"name": "a study", "task": "digits", **fields})
+
+
+def test_a_study_without_settings_has_the_tasks_own_space():
+    assert study_space(description(), config()) == SPACE
+
+
+def test_ranges_replace_the_tasks_own_and_fixed_names_leave_the_space():
+    space = study_space(
+        description(),
+        config(
+            space={"lr": Float(1e-3, 1e-1, log=True), "momentum": Float(0.5, 0.99)},
+            set={"hidden": 64},
+        ),
+    )
+
+    assert list(space) == ["lr", "weight_decay", "momentum"]
+    assert space["lr"] == Float(1e-3, 1e-1, log=True)
+
+
+def test_a_misspelt_name_is_met_with_the_right_one():
+    with pytest.raises(InvalidSetting, match="did you mean 'hidden'"):
+        study_space(description(), config(set={"hiden": 1}))
+    with pytest.raises(InvalidSetting, match="own names are lr, weight_decay, hidden"):
+        study_space(description(), config(space={"zzz": Int(1, 2)}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "cure"),
+    [
+        ("lr", 0, "positive number"),
+        ("lr", -1.0, "positive number"),
+        ("lr", "fast", "give a number"),
+        ("hidden", True, "give a number"),
+    ],
+    ids=["zero", "negative", "word", "truth"],
+)
+def test_values_that_do_not_fit(name, value, cure):
+    with pytest.raises(InvalidSetting, match=cure):
+        study_space(description(), config(set={name: value}))
+
+
+def test_a_hard_range_and_choices_bind_fixed_values():
+    task = description(
+        space={
+            "lr": {"kind": "float", "low": 1e-3, "high": 1e-1, "hard": True},
+            "act": {"kind": "categorical", "choices": ["relu", "tanh"]},
+        }
+    )
+
+    with pytest.raises(InvalidSetting, match="is hard"):
+        study_space(task, config(set={"lr": 1.0}))
+    with pytest.raises(InvalidSetting, match="'relu', 'tanh'"):
+        study_space(task, config(set={"act": "gelu"}))
+    assert list(study_space(task, config(set={"lr": 1e-2, "act": "tanh"}))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("lr=0.1", 0.1),
+        ("hidden=64", 64),
+        ("lr=1e-4..1e-1", Float(1e-4, 1e-1, log=True)),
+        ("weight_decay=1e-5..1e-3", Float(1e-5, 1e-3, log=True, zero=True)),
+        ("hidden=16..32", Int(16, 32, log=True)),
+        ("momentum=0.5..0.9", Float(0.5, 0.9)),
+        ("optimizer=adamw", "adamw"),
+        ("nesterov=true", True),
+    ],
+    ids=str,
+)
+def test_settings_as_typed(text, value):
+    assert parse_setting(text, description()) == value
+
+
+def test_a_choice_is_read_as_its_own_type():
+    task = description(space={"depth": {"kind": "categorical", "choices": ["2", 3]}})
+
+    assert parse_setting("depth=2", task) == "2"
+    assert parse_setting("depth=3", task) == 3
+    assert parse_setting("depth=4", task) == 4  # refused later, by study_space
+    assert task.space["depth"] == Categorical(["2", 3])
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("lr", "write name=value"),
+        ("=1", "write name=value"),
+        ("lr=", "write name=value"),
+        ("lr=a..b", "must be numbers"),
+        ("lr=1..0.1", "must be below"),
+        ("lr=0..1", "log range cannot start at 0"),
+        ("lr=nan..1", "finite number"),
+    ],
+    ids=str,
+)
+def test_settings_that_do_not_parse(text, cure):
+    with pytest.raises(InvalidSetting, match=cure):
+        parse_setting(text, description())
