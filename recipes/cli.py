@@ -38,3 +38,7 @@ def build() -> typer.Typer:
 def main() -> None:
     """Run the command line."""
     sys.exit(build()())
+
+
+if __name__ == "__main__":
+    main()

@@ -18,10 +18,14 @@ class SplitDescription(Value):
     name: Literal["train", "val", "test"]
     num_samples: int
     origin: Literal["task", "made"]
+    num_non_finite: int = 0  # samples with a non-finite value in their inputs or targets
+    num_out_of_range: int = 0  # samples with a target the loss cannot score
 
 
 class InputDescription(Value):
-    """The training inputs (at most the first 20,000 samples are looked at)."""
+    """The training inputs. Non-finite values are sought in every sample that is held in
+    memory (``num_looked_at``), the statistics are over at most the first 20,000.
+    """
 
     shape: tuple[int, ...]  # of one sample
     dtype: str

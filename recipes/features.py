@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,14 +27,15 @@ def block_medians(values: Sequence[float], *, max_blocks: int = MAX_BLOCKS) -> N
     blocks = padded.reshape(-1, size)
     medians = np.full(len(blocks), np.nan)
     filled = ~np.isnan(blocks).all(axis=1)
-    medians[filled] = np.nanmedian(blocks[filled], axis=1)
+    with np.errstate(over="ignore"):  # the middle of two numbers near the largest float
+        medians[filled] = np.nanmedian(blocks[filled], axis=1)
     return medians
 
 
 def median_of_last(values: Sequence[float], count: int) -> float:
     """The median of the last ``count`` finite values; NaN when there is none."""
     finite = [value for value in values[-count:] if math.isfinite(value)]
-    return float(np.median(finite)) if finite else math.nan
+    return statistics.median(finite) if finite else math.nan
 
 
 def probably_lower(lower: Sequence[float], higher: Sequence[float]) -> float:

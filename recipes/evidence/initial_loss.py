@@ -17,7 +17,7 @@ RELU_KINDS = frozenset({"relu", "relu6", "threshold"})
 
 @dataclass(frozen=True, slots=True)
 class InitialLossEvidence:
-    """Step 1's numbers. ``losses`` holds one mean loss an initialisation, in nats or squared units.
+    """Step 1's numbers: losses in nats, or in squared units of the targets.
 
     ``initialisations`` is empty when the loss could not be computed at all (labels out of
     range, say): the description's numbers are then the only evidence.
@@ -67,7 +67,7 @@ class InitialLossEvidence:
 
     @property
     def dead_share(self) -> tuple[str, float]:
-        """The layer with the largest share of dead ReLU units, and that share (median of inits)."""
+        """The layer with most dead ReLU units, and their share: the median initialisation's."""
         shares: dict[str, list[float]] = {}
         for state in self.initialisations:
             for layer in state.layers:

@@ -80,9 +80,17 @@ class LrFinderEvidence:
 
     @property
     def best(self) -> Rate | None:
-        """The rate with the lowest loss on unseen samples, among those that make it fall."""
+        """The lowest falling rate within one standard error of the lowest loss on unseen samples.
+
+        The one-standard-error rule (Breiman et al. 1984): among rates that cannot be told
+        apart, the tamest. None when no rate makes the loss fall.
+        """
         falling = self.with_result(RateResult.FALLS)
-        return min(falling, key=lambda rate: (rate.loss_after, rate.lr)) if falling else None
+        if not falling:
+            return None
+        lowest = min(falling, key=lambda rate: rate.loss_after)
+        noise = lowest.standard_error if math.isfinite(lowest.standard_error) else 0.0
+        return next(rate for rate in falling if rate.loss_after <= lowest.loss_after + noise)
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -99,12 +107,10 @@ class LrFinderEvidence:
         return self.rates[low].lr, self.rates[high].lr
 
     @property
-    def lowest_exploding(self) -> float | None:
-        """The lowest rate above the best that explodes."""
-        floor = self.best.lr if self.best else 0.0
-        return next(
-            (rate.lr for rate in self.with_result(RateResult.EXPLODES) if rate.lr > floor), None
-        )
+    def too_high(self) -> Rate | None:
+        """The lowest rate above the interval: there the loss no longer falls, or explodes."""
+        top = self.interval[1] if self.interval else 0.0
+        return next((rate for rate in self.rates if rate.lr > top), None)
 
     @property
     def largest_train_fall(self) -> float:

@@ -116,7 +116,7 @@ class LrFinder:
                 "lr_best": best.lr,
                 "lr_low": interval[0],
                 "lr_high": interval[1],
-                "lr_diverges": evidence.lowest_exploding,
+                "lr_too_high": evidence.too_high.lr if evidence.too_high else None,
             }
         return StepReport(
             number=self.kind.number,
@@ -136,7 +136,7 @@ class LrFinder:
                 "standard_error": best.standard_error if best else None,
                 "lr_low": interval[0] if interval else None,
                 "lr_high": interval[1] if interval else None,
-                "lr_diverges": evidence.lowest_exploding,
+                "lr_too_high": evidence.too_high.lr if evidence.too_high else None,
                 "largest_update_ratio": evidence.largest_update_ratio,
             },
             findings=found,
@@ -226,11 +226,10 @@ def _healthy(evidence: LrFinderEvidence) -> str:
     best, interval = evidence.best, evidence.interval
     if best is None or interval is None:
         return _no_rate_works(evidence)
-    top = (
-        f"the loss explodes from {rate(evidence.lowest_exploding)} on"
-        if evidence.lowest_exploding
-        else "no rate tried explodes"
-    )
+    top = "no rate tried was too high"
+    if evidence.too_high is not None:
+        exploded = evidence.too_high.result is RateResult.EXPLODES
+        top = f"at {rate(evidence.too_high.lr)} it {'explodes' if exploded else 'does not'}"
     sentence = (
         f"Learning rates {rate(interval[0])} to {rate(interval[1])} make the loss on unseen "
         f"samples fall; best {rate(best.lr)}: {number(best.loss_before)} to "

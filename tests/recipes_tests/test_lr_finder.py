@@ -94,10 +94,23 @@ def test_learns_the_interval_around_the_best_rate():
     assert report.learned["lr_best"] == pytest.approx(1e-2)
     assert report.learned["lr_low"] == pytest.approx(1e-3)
     assert report.learned["lr_high"] == pytest.approx(1e-1)
-    assert report.learned["lr_diverges"] == pytest.approx(1.0)
+    assert report.learned["lr_too_high"] == pytest.approx(1.0)
     assert "Learning rates 1e-3 to 1e-1" in report.sentence
     assert report.action.kind == "continue"
     assert report.figures[0].shaded == (report.learned["lr_low"], report.learned["lr_high"])
+
+
+def test_among_rates_that_cannot_be_told_apart_the_tamest_is_best():
+    report = finder(2.3, 0.52, 0.505, 0.50, None)
+
+    assert report.learned["lr_best"] == pytest.approx(1e-4)
+
+
+def test_a_rate_beyond_the_interval_that_kills_without_exploding_is_too_high():
+    report = finder(2.31, 1.5, 0.4, 2.3, None)
+
+    assert report.learned["lr_too_high"] == pytest.approx(1e-2)
+    assert "at 1e-2 it does not" in report.sentence
 
 
 def test_says_whether_a_fixed_rate_is_inside():
