@@ -7,7 +7,7 @@ TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL),)
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: setup check lint types contracts test test-all demo serve bench clean
+.PHONY: setup check lint types contracts test test-slow test-all demo serve clean
 
 setup: $(STAMP)
 
@@ -34,8 +34,11 @@ contracts: setup
 test: check
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow'
 
-test-all: check
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+# The slow ones alone: kills, soaks and clusters.
+test-slow: setup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
+
+test-all: test test-slow
 
 demo: setup
 	$(BIN)/sevenstep demo

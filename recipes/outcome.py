@@ -59,7 +59,9 @@ class LayerStatistics(Value):
     """One leaf layer of the untrained model, over the probe's samples, eval mode.
 
     ``zero_share`` and ``dead_share`` are meant for activation layers: the share of
-    outputs that are exactly 0, and of units that are 0 for every sample.
+    outputs that are exactly 0, and of units that are 0 for every sample. ``variation`` is
+    the largest difference between an output and the first sample's: 0 where the input
+    plays no part.
     ``saturated_share`` is the share of a sigmoid's or tanh's inputs beyond +-5.
     """
 
@@ -70,6 +72,7 @@ class LayerStatistics(Value):
     zero_share: Number
     dead_share: Number
     saturated_share: Number | None = None
+    variation: Number = 1.0
 
 
 class GradientStatistics(Value):

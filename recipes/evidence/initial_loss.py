@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from recipes.description import TaskDescription
 from recipes.expectation import Expectation, baseline_loss, expected_initial_loss
-from recipes.outcome import Initialisation
+from recipes.outcome import Initialisation, LayerStatistics
 from recipes.step import TrialResult
 
 RELU_KINDS = frozenset({"relu", "relu6", "threshold"})
 """Activations whose units can be zero for every input."""
+
+SAME = 1e-6
+"""Outputs of a layer that differ by less between samples are the same but for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,25 @@ class InitialLossEvidence:
         """The layer with most dead ReLU units, and their share: the median initialisation's."""
         shares: dict[str, list[float]] = {}
         for state in self.initialisations:
-            for layer in state.layers:
-                if layer.kind.lower() in RELU_KINDS:
-                    shares.setdefault(layer.name, []).append(layer.dead_share)
+            for layer in _reached_relus(state):
+                shares.setdefault(layer.name, []).append(layer.dead_share)
         medians = {name: sorted(values)[len(values) // 2] for name, values in shares.items()}
         worst = max(medians, key=lambda name: medians[name], default="")
         return worst, medians.get(worst, 0.0)
+
+
+def _reached_relus(state: Initialisation) -> Iterator[LayerStatistics]:
+    """ReLU layers that the input reaches: units that see the same for every sample are not dead.
+
+    The layer before must tell samples apart; a first layer is taken to be reached.
+    """
+    before: LayerStatistics | None = None
+    for layer in state.layers:
+        if layer.kind.lower() in RELU_KINDS:
+            if before is None or before.variation > SAME:
+                yield layer
+        else:
+            before = layer
 
 
 def initial_loss_evidence(

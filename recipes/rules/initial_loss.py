@@ -6,7 +6,7 @@ import math
 
 from recipes.evidence.initial_loss import InitialLossEvidence
 from recipes.finding import Cause, Finding, Severity
-from recipes.rules.inputs_not_normalised import inputs_not_normalised
+from recipes.rules.inputs_not_normalised import inputs_not_normalised, loss_is_far_too_high
 from recipes.rules.registry import Precedence, rule
 from recipes.words import number
 
@@ -19,14 +19,7 @@ LOW_MARGIN = 0.05
 RELATIVE_WARN = 1.0
 """Squared errors: excess as a share of the expected loss. Small random outputs add little."""
 
-RELATIVE_FAIL = 10.0
-
 SOURCE = "CS231n notes, loss at chance; Karpathy's recipe; notes on diagnosis, rows 1 and 2"
-
-
-def fail_excess(expected: float, *, relative: bool) -> float:
-    """Excess that stops the study: max(2, ln C) nats, or ten times a squared error's value."""
-    return RELATIVE_FAIL if relative else max(2.0, expected)
 
 
 @rule("initial_loss_high", Precedence.INITIAL_LOSS)
@@ -38,8 +31,7 @@ def initial_loss_high(evidence: InitialLossEvidence) -> Finding | None:
     warn = RELATIVE_WARN if expectation.relative else WARN_EXCESS
     if evidence.excess <= warn or _is_hinge(evidence):
         return None
-    fails = evidence.excess > fail_excess(expectation.value, relative=expectation.relative)
-    severity = Severity.ERROR if fails and expectation.certain else Severity.WARNING
+    severity = Severity.ERROR if loss_is_far_too_high(evidence) else Severity.WARNING
     scale_cause = Cause(
         code="outputs_too_large",
         sentence=f"The last layer's outputs are too large: their sd is "
@@ -66,13 +58,9 @@ def initial_loss_high(evidence: InitialLossEvidence) -> Finding | None:
         severity=severity,
         confidence=0.9 if expectation.certain else 0.5,
         sentence=f"Initial loss {number(evidence.loss)} is above the {number(expectation.value)} "
-        f"({expectation.formula}) of an untrained model"
-        + (
-            f": {raw_inputs.sentence}"
-            if raw_inputs
-            else f"; outputs have an sd of {number(evidence.output_sd)}, so the model starts out "
-            "confidently wrong and spends its first iterations unlearning that."
-        ),
+        f"({expectation.formula}) of an untrained model: outputs have an sd of "
+        f"{number(evidence.output_sd)}, so it starts out confidently wrong and spends its first "
+        "iterations unlearning that.",
         evidence={
             "initial_loss": evidence.loss,
             "expected": expectation.value,

@@ -18,6 +18,9 @@ HIGH_MEAN = 1.0
 Pixels in [0, 1] (mean 0.5, sd 0.3) stay silent: being outside [-1, 1] or not centred alone
 is no fault (notes on diagnosis, row 8)."""
 
+RELATIVE_FAIL = 10.0
+"""Squared errors: excess over the expected loss, as a share of it, that stops the study."""
+
 SOURCE = "CS231n notes, data preprocessing; notes on diagnosis, row 8, loosened (decision 0007)"
 
 
@@ -30,13 +33,19 @@ def inputs_not_normalised(evidence: InitialLossEvidence) -> Finding | None:
     offset = abs(inputs.mean) > HIGH_MEAN and abs(inputs.mean) > inputs.sd
     if not (inputs.sd > HIGH_SD or inputs.sd < LOW_SD or offset):
         return None
+    stops = loss_is_far_too_high(evidence)
+    consequence = (
+        f"That alone puts the initial loss at {number(evidence.loss)}."
+        if stops
+        else "Initial loss and usable learning rates move by that factor."
+    )
     return Finding(
         code="inputs_not_normalised",
-        severity=Severity.WARNING,
+        severity=Severity.ERROR if stops else Severity.WARNING,
         confidence=0.9,
         sentence=f"The inputs are not normalised: mean {number(inputs.mean)}, sd "
         f"{number(inputs.sd)}, from {number(inputs.low)} to {number(inputs.high)}, where mean 0 "
-        "and sd 1 are expected. Initial loss and usable learning rates move by that factor.",
+        f"and sd 1 are expected. {consequence}",
         evidence={
             "mean": inputs.mean,
             "sd": inputs.sd,
@@ -56,3 +65,15 @@ def inputs_not_normalised(evidence: InitialLossEvidence) -> Finding | None:
         "or feature, for every split alike.",
         source=SOURCE,
     )
+
+
+def loss_is_far_too_high(evidence: InitialLossEvidence) -> bool:
+    """Whether the initial loss alone stops the study: max(2, ln C) nats above the expected one.
+
+    False where the expected loss is not known for certain.
+    """
+    expectation = evidence.expectation
+    if expectation is None or not expectation.certain:
+        return False
+    limit = RELATIVE_FAIL if expectation.relative else max(2.0, expectation.value)
+    return evidence.excess > limit

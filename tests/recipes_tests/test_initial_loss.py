@@ -90,8 +90,8 @@ def test_raw_inputs_are_the_first_cause_of_a_high_loss():
     )
 
     assert report.verdict is StepState.FAILED
-    assert codes(report) == ["initial_loss_high", "inputs_not_normalised"]
-    assert report.findings[0].causes[0].code == "inputs_not_normalised"
+    assert codes(report) == ["inputs_not_normalised", "initial_loss_high"]
+    assert report.findings[1].causes[0].code == "inputs_not_normalised"
     assert "not normalised" in report.sentence
 
 
@@ -221,6 +221,17 @@ def test_dead_units(share, verdict):
     )
 
     assert judged(layers=(layer,)).verdict is verdict
+
+
+def test_units_that_the_input_does_not_reach_are_not_called_dead():
+    constant = LayerStatistics(
+        name="fc", kind="Linear", mean=0, sd=1, zero_share=0, dead_share=0, variation=0
+    )
+    relu = LayerStatistics(name="relu", kind="ReLU", mean=0, sd=0, zero_share=1, dead_share=1)
+
+    assert codes(judged(layers=(constant, relu))) == []
+    varied = constant.model_copy(update={"variation": 2.0})
+    assert codes(judged(layers=(varied, relu))) == ["dead_relu"]
 
 
 def test_only_relu_like_layers_have_dead_units():

@@ -1,0 +1,1 @@
+"""The service remembers and serves: database, REST, pages, conductor, dispatcher."""

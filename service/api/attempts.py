@@ -1,0 +1,39 @@
+"""Attempts: what an agent reports of the run it was given. Every write carries the fence."""
+
+from __future__ import annotations
+
+from recipes.wire import (
+    FinishRequest,
+    HeartbeatAnswer,
+    HeartbeatRequest,
+    PointsAnswer,
+    PointsRequest,
+)
+from service import attempts, points
+from service.api.dependencies import ContextOf, Identifier, WriteSession
+from service.api.routing import router
+from service.problems import documented
+
+routes = router("attempts")
+
+
+@routes.post("/attempts/{attempt}/heartbeat", responses=documented(404, 409))
+def attempt_heartbeat(
+    attempt: Identifier, request: HeartbeatRequest, session: WriteSession, context: ContextOf
+) -> HeartbeatAnswer:
+    """The attempt is alive: its lease begins anew. The answer may say stop, or drop members."""
+    return attempts.heartbeat(session, attempt, request, settings=context.settings)
+
+
+@routes.post("/attempts/{attempt}/points", responses=documented(404, 409, 413))
+def add_points(attempt: Identifier, request: PointsRequest, session: WriteSession) -> PointsAnswer:
+    """Store curve points and outcomes. Sending them twice has the effect of once."""
+    return points.points(session, attempt, request)
+
+
+@routes.post("/attempts/{attempt}/finish", status_code=204, responses=documented(404, 409))
+def finish_attempt(
+    attempt: Identifier, request: FinishRequest, session: WriteSession, context: ContextOf
+) -> None:
+    """The attempt has ended. Sending it again changes nothing."""
+    attempts.finish(session, attempt, request, settings=context.settings)

@@ -1,0 +1,48 @@
+"""Trials: settings, how they ended, and their curves."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+
+from recipes.finding import Finding
+from recipes.trial import TrialState
+from service import trials
+from service.api.dependencies import PAGE_LIMIT, Identifier, ReadSession, TrialNumber
+from service.api.routing import router
+from service.problems import documented
+from service.views import CurvesView, TrialPage, TrialView
+
+routes = router("trials")
+
+
+@routes.get("/studies/{study}/trials", responses=documented(404))
+def list_trials(
+    study: Identifier,
+    session: ReadSession,
+    step: Annotated[int | None, Query(ge=1, le=7)] = None,
+    state: TrialState | None = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 100,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> TrialPage:
+    """Trials by number."""
+    return trials.list_trials(session, study, step=step, state=state, limit=limit, cursor=cursor)
+
+
+@routes.get("/studies/{study}/trials/{number}", responses=documented(404))
+def get_trial(study: Identifier, number: TrialNumber, session: ReadSession) -> TrialView:
+    """A trial with its attempts."""
+    return trials.get_trial(session, study, number)
+
+
+@routes.get("/studies/{study}/trials/{number}/curves", responses=documented(404))
+def get_curves(study: Identifier, number: TrialNumber, session: ReadSession) -> CurvesView:
+    """A trial's curves, each attempt's up to where the next one went on from."""
+    return trials.curves(session, study, number)
+
+
+@routes.get("/studies/{study}/findings", responses=documented(404))
+def list_findings(study: Identifier, session: ReadSession) -> list[Finding]:
+    """What the rules saw in a study, step by step."""
+    return trials.findings(session, study)

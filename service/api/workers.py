@@ -1,0 +1,75 @@
+"""Workers: who is there, and what an agent says about itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+import anyio.to_thread
+from fastapi import Request, Response
+
+from recipes.wire import Claim, ClaimRequest, RegisterAnswer, RegisterRequest
+from service import attempts, workers
+from service.api.dependencies import ContextOf, Identifier, ReadSession, WriteSession
+from service.api.routing import router
+from service.context import Context
+from service.events import JOBS
+from service.problems import documented
+from service.views import WorkerView
+
+routes = router("workers")
+
+
+@routes.get("/workers")
+def list_workers(session: ReadSession, context: ContextOf) -> list[WorkerView]:
+    """Every worker seen lately, with its state in words."""
+    return workers.list_workers(session, settings=context.settings)
+
+
+@routes.post("/workers/register")
+def register_worker(
+    request: RegisterRequest, session: WriteSession, context: ContextOf
+) -> RegisterAnswer:
+    """Introduce a worker. The answer has its id and the periods to keep."""
+    return workers.register(session, request, settings=context.settings)
+
+
+@routes.post(
+    "/workers/{worker}/claim",
+    response_model=Claim,
+    responses={204: {"description": "Nothing to do for now: ask again"}, **documented(404)},
+)
+async def claim_attempt(
+    worker: Identifier, request: ClaimRequest, http: Request, context: ContextOf
+) -> Claim | Response:
+    """Ask for work for a free slot, and wait up to `wait_seconds` for it.
+
+    While it waits it holds no thread and no database session.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + request.wait_seconds
+    while True:
+        seen = context.hub.version(JOBS)
+        claim = await anyio.to_thread.run_sync(_claim, context, worker, request)
+        if claim is not None:
+            return claim
+        left = deadline - loop.time()
+        if left <= 0 or context.closing.is_set() or await http.is_disconnected():
+            return Response(status_code=204)
+        await context.wait(JOBS, seen, min(left, context.look_seconds))
+
+
+@routes.post("/workers/{worker}/heartbeat", status_code=204, responses=documented(404))
+def worker_heartbeat(worker: Identifier, session: WriteSession) -> None:
+    """The worker is alive, even with nothing to do."""
+    workers.heartbeat(session, worker)
+
+
+@routes.delete("/workers/{worker}", status_code=204, responses=documented(404))
+def say_goodbye(worker: Identifier, session: WriteSession, context: ContextOf) -> None:
+    """The worker leaves. Attempts it did not finish go to others."""
+    workers.goodbye(session, worker, settings=context.settings)
+
+
+def _claim(context: Context, worker: str, request: ClaimRequest) -> Claim | None:
+    with context.database.write() as session:
+        return attempts.claim(session, worker, request, settings=context.settings)

@@ -1,0 +1,184 @@
+"""Files that workers leave: their bytes in one folder, their names in the database.
+
+Bytes come first: written to a temporary file, flushed to the disk, renamed, and only then
+named in a row. So a row always has its bytes; bytes without a row are swept up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Set
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from recipes.wire import CheckpointAnswer
+from service.clock import database_now, utc_now
+from service.database.engine import after_commit
+from service.database.models import Artifact
+from service.errors import Conflict, Fenced, InvalidInput, NotFound
+from service.repositories import artifacts as repository
+from service.repositories import attempts, studies
+from service.repositories.attempts import HELD
+from service.uids import is_uid, new_uid
+
+KEPT_CHECKPOINTS = 2
+"""Checkpoints kept of a trial: the last, and the one before it."""
+MAX_COUNT = 2**31 - 1
+
+
+class StoredFile(NamedTuple):
+    """A file in the store. ``sha256`` is in hex, ``size`` in bytes."""
+
+    uid: str
+    sha256: str
+    size: int
+
+
+class Upload:
+    """A file on its way in. Give it chunks, then ``finish`` or ``abort``."""
+
+    def __init__(self, root: Path) -> None:
+        self._uid = new_uid()
+        self._target = root / self._uid
+        self._temporary = root / f".{self._uid}.part"
+        self._file = self._temporary.open("xb")
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, chunk: bytes) -> None:
+        """Take in a part of the content."""
+        self._file.write(chunk)
+        self._hash.update(chunk)
+        self.size += len(chunk)
+
+    def finish(self) -> StoredFile:
+        """Make the file whole on the disk, whatever happens next."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._temporary.rename(self._target)
+        folder = os.open(self._target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return StoredFile(self._uid, self._hash.hexdigest(), self.size)
+
+    def abort(self) -> None:
+        """Leave nothing."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+class ArtifactStore:
+    """The folder of the artifacts' bytes. File names are uids of our own making."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._root = root
+
+    def upload(self) -> Upload:
+        """Begin to store a file."""
+        return Upload(self._root)
+
+    def put(self, content: bytes) -> StoredFile:
+        """Store a file whose content is at hand."""
+        upload = self.upload()
+        upload.write(content)
+        return upload.finish()
+
+    def path(self, uid: str) -> Path:
+        """Where a file lies. Raises NotFound."""
+        if is_uid(uid) and (path := self._root / uid).is_file():
+            return path
+        raise NotFound("artifact", uid)
+
+    def delete(self, uid: str) -> None:
+        """Remove a file; one that is not there is no error."""
+        assert is_uid(uid)
+        (self._root / uid).unlink(missing_ok=True)
+
+    def sweep(self, known: Set[str]) -> int:
+        """Remove files that no row names, half-written ones too; how many.
+
+        For the start of the service, before it takes uploads.
+        """
+        orphans = [entry for entry in self._root.iterdir() if entry.name not in known]
+        for orphan in orphans:
+            orphan.unlink()
+        return len(orphans)
+
+
+def add(
+    session: Session,
+    attempt_uid: str,
+    *,
+    fence: int,
+    trial: int,
+    epoch: int,
+    iteration: int,
+    file: StoredFile,
+    store: ArtifactStore,
+) -> CheckpointAnswer:
+    """Name a stored file as a member's checkpoint after ``epoch`` whole epochs.
+
+    Sending it again answers the first one's name, and the second file goes. The last two
+    checkpoints of a trial are kept. The caller deletes ``file`` when this raises.
+
+    Raises:
+        NotFound: There is no such attempt.
+        Fenced: It is not held under this fence (any more).
+        InvalidInput: The trial is not a member, or a count is out of range.
+        Conflict: Another content is stored for this epoch.
+    """
+    study = studies.lock_of_attempt(session, attempt_uid)
+    held = attempts.get(session, attempt_uid)
+    if held.fence != fence or held.state not in HELD:
+        raise Fenced(attempt_uid)
+    for field, value in (("epoch", epoch), ("iteration", iteration)):
+        if not 1 <= value <= MAX_COUNT:
+            raise InvalidInput(field, value, f"give a whole number from 1 to {MAX_COUNT}")
+    members = {member.number: member for member in attempts.members(session, held.attempt_id)}
+    if trial not in members:
+        raise InvalidInput("trial", trial, "give one of the attempt's members")
+    trial_id = members[trial].trial_id
+    if held.heard_at is None:
+        attempts.heard(session, held.attempt_id, database_now(session))
+    there = repository.checkpoint(session, held.attempt_id, trial_id, epoch)
+    if there is not None:
+        if there.sha256 != file.sha256:
+            raise Conflict(f"another checkpoint of trial {trial}, epoch {epoch}, is stored")
+        after_commit(session, partial(store.delete, file.uid))
+        return CheckpointAnswer(artifact=there.uid, sha256=there.sha256)
+    session.add(
+        Artifact(
+            uid=file.uid,
+            study_id=study.id,
+            attempt_id=held.attempt_id,
+            trial_id=trial_id,
+            kind=repository.CHECKPOINT,
+            epoch=epoch,
+            iteration=iteration,
+            sha256=file.sha256,
+            size=file.size,
+            created_at=utc_now(),
+        )
+    )
+    session.flush()
+    dropped = repository.drop_old_checkpoints(session, trial_id, KEPT_CHECKPOINTS)
+    for uid in dropped:
+        after_commit(session, partial(store.delete, uid))
+    return CheckpointAnswer(artifact=file.uid, sha256=file.sha256)
+
+
+def find(session: Session, attempt_uid: str, artifact_uid: str) -> StoredFile:
+    """A file of the attempt's study. Raises NotFound."""
+    study_id = studies.id_of_attempt(session, attempt_uid)
+    artifact = repository.find(session, study_id, artifact_uid)
+    if artifact is None:
+        raise NotFound("artifact", artifact_uid)
+    return StoredFile(artifact.uid, artifact.sha256, artifact.size)

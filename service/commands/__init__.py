@@ -1,0 +1,1 @@
+"""The service half's commands, one subject a file."""

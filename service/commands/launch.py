@@ -1,0 +1,106 @@
+"""The service a command speaks to: the one that runs, or one of its own in another process."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from service import server_file
+from service.commands.console import fail
+
+if TYPE_CHECKING:
+    from service.server_file import ServerFile
+    from service.settings import Settings
+
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+PORTS_TRIED = 20
+
+
+@contextmanager
+def service(settings: Settings, *, slots: str) -> Iterator[tuple[ServerFile, bool]]:
+    """A service to speak to, and whether it is this command's own, ended with it.
+
+    Its own one runs in a separate process and holds the other end of a pipe: it ends when
+    this process does, however that comes about.
+    """
+    found = running(settings)
+    if found is not None:
+        yield found, False
+        return
+    command = [
+        *(sys.executable, "-P", "-m", "recipes.cli", "serve", "--allow-task-files"),
+        *("--host", settings.host, "--port", str(_free_port(settings)), "--slots", slots),
+        *("--data-dir", str(settings.data_dir), "--exit-with-stdin"),
+    ]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is this command's to deal with
+        )
+        try:
+            yield _wait_until_ready(process, settings, log), True
+        finally:
+            _end(process)
+
+
+def running(settings: Settings) -> ServerFile | None:
+    """The service that has this data directory, if one runs and answers."""
+    from service.http_client import Client
+
+    file = server_file.read(settings.data_dir)
+    if file is None or not file.is_alive:
+        return None
+    with Client(file.address, file.token) as client:
+        return file if client.is_sevenstep() else None
+
+
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], settings: Settings, log: object
+) -> ServerFile:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            fail(f"the service did not start: {_last_line(log)}")
+        file = server_file.read(settings.data_dir)
+        if file is not None and file.pid == process.pid and running(settings) is not None:
+            return file
+        time.sleep(0.05)
+    fail(f"the service did not answer within {START_SECONDS:.0f} s: {_last_line(log)}")
+
+
+def _last_line(log: object) -> str:
+    log.seek(0)  # type: ignore[attr-defined]
+    lines = log.read().decode(errors="replace").strip().splitlines()  # type: ignore[attr-defined]
+    return lines[-1].removeprefix("sevenstep: ") if lines else "it said nothing"
+
+
+def _free_port(settings: Settings) -> int:
+    """The settings' port, or the next free one after it; 0 lets the system choose."""
+    for port in range(settings.port, settings.port + PORTS_TRIED):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, port))
+            return port
+    return 0
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    assert process.stdin is not None
+    process.stdin.close()

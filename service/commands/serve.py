@@ -1,0 +1,109 @@
+"""``serve`` and ``conductor``: the service's processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.commands.console import clear_errors, fail, settings_of
+
+if TYPE_CHECKING:
+    from service.server_file import ServerFile
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder of the database and its files.")]
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any free one.")] = None,
+    worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Train on this machine too.")
+    ] = True,
+    slots: Annotated[
+        str, typer.Option(help="The local worker's runs at a time; auto: as fits the machine.")
+    ] = "auto",
+    allow_task_files: Annotated[
+        bool, typer.Option("--allow-task-files", help="Studies may name tasks by file path.")
+    ] = False,
+    no_conductor: Annotated[
+        bool, typer.Option("--no-conductor", help="Leave studies to `sevenstep conductor`.")
+    ] = False,
+    data_dir: DataDir = None,
+    exit_with_stdin: Annotated[
+        bool, typer.Option("--exit-with-stdin", hidden=True, help="End when stdin closes.")
+    ] = False,
+) -> None:
+    """Serve the REST interface and the pages, move studies on, and train on this machine."""
+    _log()
+    settings = settings_of(
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        allow_task_files=allow_task_files or None,
+        run_conductor=False if no_conductor else None,
+    )
+    from service import serving
+
+    stop = threading.Event()
+    if exit_with_stdin:
+        threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
+    with clear_errors():
+        serving.serve(
+            settings, with_worker=worker, slots=num_slots(slots), ready=_announce, stop=stop
+        )
+
+
+def conductor(data_dir: DataDir = None) -> None:
+    """Move studies on, in a process of its own beside `serve --no-conductor` (Postgres)."""
+    _log()
+    settings = settings_of(data_dir=data_dir)
+    from service.conductor import Conductor
+    from service.context import open_context
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: stop.set())
+    with clear_errors():
+        context = open_context(settings)
+        if context.database.is_sqlite:
+            fail(
+                "a SQLite file belongs to one process, and `sevenstep serve` moves its studies"
+                " on; set SEVENSTEP_DATABASE_URL to a Postgres database"
+            )
+        Conductor(context.database, settings=settings).run(stop)
+
+
+def num_slots(slots: str) -> int | None:
+    """The number of slots; None for ``auto``. Ends the command on anything else."""
+    if slots == "auto":
+        return None
+    if not slots.isdecimal() or int(slots) < 1:
+        raise typer.BadParameter(f"{slots!r} does not fit; give 1 or more, or auto")
+    return int(slots)
+
+
+def _announce(file: ServerFile) -> None:
+    typer.echo(f"Sevenstep {file.version} is ready at {file.address}")
+    typer.echo(f"Open {file.address}/login?token={file.token}")
+    sys.stdout.flush()
+
+
+def _watch_stdin(stop: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    stop.set()
+
+
+def _log() -> None:
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    for noisy in ("uvicorn.error", "alembic.runtime.migration", "alembic.runtime.plugins"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,70 @@
+"""What the requests of one service process share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from service.artifacts import ArtifactStore
+from service.database.engine import Database
+from service.events import Hub
+from service.repositories import artifacts
+from service.settings import Settings, prepare_data_dir
+
+CLOSING_LOOK_SECONDS = 0.5
+"""Longest that a waiting request keeps a process that wants to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Made when the application starts, closed when it stops.
+
+    ``closing`` is set as soon as the process is asked to end, so that streams and long
+    polls answer at once instead of holding it up.
+    """
+
+    settings: Settings
+    database: Database
+    hub: Hub
+    artifacts: ArtifactStore
+    closing: threading.Event = field(default_factory=threading.Event)
+
+    async def wait(self, topic: str, seen: int, timeout_seconds: float) -> None:
+        """Wait for news of a topic, holding no thread; back early when the process closes."""
+        deadline = time.monotonic() + timeout_seconds
+        while not self.closing.is_set() and (left := deadline - time.monotonic()) > 0:
+            slice_seconds = min(left, CLOSING_LOOK_SECONDS)
+            if await self.hub.wait(topic, seen, slice_seconds) > seen:
+                return
+
+    @property
+    def look_seconds(self) -> float:
+        """Longest a waiting request goes without looking itself.
+
+        The hub wakes waiters of this process; a conductor or service in another one is
+        only seen by looking.
+        """
+        alone = self.settings.run_conductor and self.database.is_sqlite
+        return 5.0 if alone else 0.25
+
+
+def open_context(settings: Settings) -> Context:
+    """Open the database and the artifacts' folder.
+
+    A SQLite file is brought to this release's schema; a Postgres database is checked only.
+
+    Raises:
+        StartupError: The data directory or the database cannot be used.
+    """
+    prepare_data_dir(settings)
+    database = Database(settings.resolved_database_url, hub=Hub())
+    if database.is_sqlite:
+        database.upgrade()
+    database.check_schema()
+    store = ArtifactStore(settings.artifacts_dir)
+    if database.is_sqlite:  # others may share a Postgres database, and be uploading
+        with database.read() as session:
+            known = artifacts.all_uids(session)
+        store.sweep(known)
+    return Context(settings=settings, database=database, hub=database.hub, artifacts=store)

@@ -1,0 +1,1 @@
+"""Tables, engines and types: everything that knows SQL's dialects."""

@@ -1,0 +1,25 @@
+"""The tables. Importing this package fills ``Base.metadata``."""
+
+from service.database.models.attempt import Artifact, Attempt, AttemptMember
+from service.database.models.curve import Curve, CurvePoint
+from service.database.models.job import Job, JobMember
+from service.database.models.study import Event, Finding, StepRun, Study
+from service.database.models.trial import Trial
+from service.database.models.worker import Token, Worker
+
+__all__ = [
+    "Artifact",
+    "Attempt",
+    "AttemptMember",
+    "Curve",
+    "CurvePoint",
+    "Event",
+    "Finding",
+    "Job",
+    "JobMember",
+    "StepRun",
+    "Study",
+    "Token",
+    "Trial",
+    "Worker",
+]

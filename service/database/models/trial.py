@@ -1,0 +1,39 @@
+"""The table of trials."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from recipes.trial import TrialCause, TrialPurpose, TrialState
+from service.database.base import Base, Key
+from service.database.types import UtcDateTime, text_enum
+
+
+class Trial(Base):
+    """One setting of hyperparameters, trained once. Its state never goes back."""
+
+    __tablename__ = "trial"
+    __table_args__ = (
+        UniqueConstraint("study_id", "number"),
+        Index(None, "study_id", "state"),
+        Index(None, "step_run_id", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"))
+    step_run_id: Mapped[int] = mapped_column(ForeignKey("step_run.id", ondelete="CASCADE"))
+    number: Mapped[int]  # from 0, in plan order
+    purpose: Mapped[TrialPurpose] = mapped_column(text_enum(TrialPurpose, "purpose"))
+    label: Mapped[str] = mapped_column(String(100))
+    params: Mapped[str] = mapped_column(Text)  # JSON
+    seed: Mapped[int]
+    data_seed: Mapped[int]
+    engine: Mapped[str] = mapped_column(String(32))  # plain, or fused
+    state: Mapped[TrialState] = mapped_column(text_enum(TrialState, "state"))
+    cause: Mapped[TrialCause | None] = mapped_column(text_enum(TrialCause, "cause"))
+    outcome: Mapped[str | None] = mapped_column(Text)  # MemberOutcome as JSON
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,32 @@
+"""Statements whose spelling differs between SQLite and Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import CursorResult
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from service.database.base import Base
+
+
+def insert_new(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert the rows whose key is not there yet; leave the others as they are.
+
+    Returns:
+        How many were inserted.
+    """
+    if not rows:
+        return 0
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    statement = insert(table.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
+    # The connection rather than the session: the ORM would add RETURNING and hide the count.
+    result: CursorResult[Any] = session.connection().execute(statement, list(rows))
+    return result.rowcount
+
+
+def plain_text(text: str | None) -> str | None:
+    """Text as every database takes it: Postgres refuses NUL characters."""
+    return None if text is None else text.replace("\x00", "\\x00")

@@ -1,0 +1,1 @@
+"""How attempts get to workers."""

@@ -1,0 +1,123 @@
+"""What happened in a study, in order, and who wants to know of it at once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from service.repositories import events as repository
+from service.views import EventView
+
+JOBS = "jobs"
+"""Topic: an attempt was queued."""
+CONDUCTOR = "conductor"
+"""Topic: a study may be able to move on."""
+
+
+def study_topic(uid: str) -> str:
+    """Topic: the study has a new event."""
+    return f"study:{uid}"
+
+
+class Hub:
+    """Wakes those who wait for a topic, in this process. Any thread may call any method.
+
+    A topic is a counter. A waiter remembers the count it has seen, looks at the database,
+    and waits for a higher one; so nothing published between looking and waiting is missed.
+    """
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._versions: dict[str, int] = {}
+        self._waiters: dict[str, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
+
+    def version(self, topic: str) -> int:
+        """How often the topic was published."""
+        with self._condition:
+            return self._versions.get(topic, 0)
+
+    def publish(self, topic: str) -> None:
+        """Something about the topic is in the database now."""
+        with self._condition:
+            self._versions[topic] = self._versions.get(topic, 0) + 1
+            self._condition.notify_all()
+            for loop, event in self._waiters.get(topic, ()):
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(event.set)
+
+    async def wait(self, topic: str, seen: int, timeout_seconds: float) -> int:
+        """Wait, holding no thread, until the topic's count is above ``seen`` or time is up.
+
+        Returns:
+            The count now: equal to ``seen`` when time was up.
+        """
+        waiter = (asyncio.get_running_loop(), asyncio.Event())
+        with self._condition:
+            if self._versions.get(topic, 0) > seen:
+                return self._versions[topic]
+            self._waiters.setdefault(topic, set()).add(waiter)
+        try:
+            await asyncio.wait_for(waiter[1].wait(), timeout_seconds)
+        except TimeoutError:
+            pass
+        finally:
+            with self._condition:
+                waiting = self._waiters[topic]
+                waiting.discard(waiter)
+                if not waiting:
+                    del self._waiters[topic]
+        return self.version(topic)
+
+    def wait_blocking(self, topic: str, seen: int, timeout_seconds: float) -> int:
+        """The same for a thread of its own."""
+        deadline = time.monotonic() + timeout_seconds
+        with self._condition:
+            while self._versions.get(topic, 0) <= seen:
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._condition.wait(left):
+                    break
+            return self._versions.get(topic, 0)
+
+
+def publish_on_commit(session: Session, *topics: str) -> None:
+    """Have the topics published once this session's transaction is committed."""
+    session.info.setdefault("topics", {}).update(dict.fromkeys(topics))
+
+
+def append(session: Session, study_id: int, kind: str, payload: Mapping[str, Any]) -> None:
+    """Write an event of a study under the study's row lock; published on commit.
+
+    A ``points`` event replaces the one before it: it only says that curves have grown, so a
+    study of many points keeps one row of them, not one a batch.
+
+    Args:
+        session: A write session.
+        study_id: The study's row.
+        kind: ``study``, ``step``, ``trial`` or ``points``.
+        payload: JSON scalars; what a page needs to know which part to fetch again.
+    """
+    uid = repository.add(session, study_id, kind=kind, payload=payload, alone=kind == "points")
+    publish_on_commit(session, study_topic(uid))
+
+
+def since(session: Session, study_uid: str, after: int, limit: int = 1000) -> list[EventView]:
+    """Events of a study with a sequence above ``after``, oldest first, at most ``limit``.
+
+    Raises:
+        NotFound: There is no such study.
+    """
+    return repository.since(session, study_uid, after, limit)
+
+
+def latest(session: Session, study_uid: str) -> int:
+    """The sequence of a study's newest event; 0 when there is none yet.
+
+    Raises:
+        NotFound: There is no such study.
+    """
+    return repository.latest(session, study_uid)

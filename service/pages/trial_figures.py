@@ -1,0 +1,66 @@
+"""A trial's curves as figures: loss, accuracy, internals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from recipes.step import Figure, Series
+from service.pages.format import number, words
+from service.views import CurvesView, CurveView
+
+ROLES = {"train": "train", "val": "val", "test": "good"}
+MAX_FIGURES = 6
+LOG_RATIO = 30.0
+"""Positive curves whose largest value is this many times the smallest get a log axis."""
+
+
+def trial_figures(curves: CurvesView) -> list[Figure]:
+    """One figure a metric, loss first; train and validation share one.
+
+    Curves of single layers (``update_ratio/fc1.weight``) share the figure of their metric.
+    """
+    groups: dict[str, list[CurveView]] = {}
+    for curve in curves.curves:
+        if curve.values:
+            groups.setdefault(curve.metric.partition("/")[0], []).append(curve)
+    ordered = sorted(groups, key=lambda metric: (metric != "loss", metric != "accuracy", metric))
+    return [_figure(metric, groups[metric]) for metric in ordered[:MAX_FIGURES]]
+
+
+def _figure(metric: str, curves: Sequence[CurveView]) -> Figure:
+    curves = sorted(curves, key=lambda curve: (curve.split != "train", curve.metric))
+    finite = [v for curve in curves for v in curve.values if math.isfinite(v)]
+    positive = bool(finite) and min(finite) > 0
+    return Figure(
+        name=_slug(metric),
+        title=words(metric).capitalize(),
+        summary=_summary(curves),
+        x_label="iteration",
+        y_label=words(metric),
+        y_log=positive and max(finite) / min(finite) > LOG_RATIO,
+        series=tuple(_series(curve, alone=len(curves) == 1) for curve in curves),
+    )
+
+
+def _series(curve: CurveView, *, alone: bool) -> Series:
+    _, _, layer = curve.metric.partition("/")
+    return Series(
+        name=layer or curve.split,
+        x=tuple(map(float, curve.iterations)),
+        y=curve.values,
+        role="muted" if layer and not alone else ROLES.get(curve.split, "muted"),
+    )
+
+
+def _summary(curves: Sequence[CurveView]) -> str:
+    parts = []
+    for curve in [c for c in curves if "/" not in c.metric] or curves[:1]:
+        first, last = number(float(curve.values[0])), number(float(curve.values[-1]))
+        parts.append(f"{curve.split} from {first} to {last}")
+    return f"{'; '.join(parts).capitalize()}."
+
+
+def _slug(metric: str) -> str:
+    text = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in metric.lower())
+    return text if text[:1].isalpha() else f"m_{text}"

@@ -1,0 +1,32 @@
+"""Takes attempts back from workers that fell silent."""
+
+from __future__ import annotations
+
+import logging
+
+from service import attempts
+from service.clock import database_now
+from service.database.engine import Database
+from service.repositories import attempts as repository
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def reap(database: Database, *, settings: Settings) -> int:
+    """End attempts whose lease has run out, and queue their next ones; how many.
+
+    Each in a transaction of its own: a lock is held for one study at a time.
+    """
+    with database.read() as session:
+        expired = repository.expired(session, database_now(session))
+    num_lost = 0
+    for uid in expired:
+        with database.write() as session:
+            was_lost = attempts.lose(
+                session, uid, cause="lease_expired", settings=settings, expired_only=True
+            )
+        if was_lost:
+            log.warning("attempt %s was lost: its worker fell silent", uid)
+            num_lost += 1
+    return num_lost

@@ -1,0 +1,326 @@
+"""Queries on attempts: who holds which, and the one statement that hands one out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, case, func, insert, literal, null, select, update
+from sqlalchemy.orm import Session
+
+from recipes.run import JobKind
+from recipes.trial import TrialState
+from recipes.wire import AttemptState
+from service.database.models import (
+    Artifact,
+    Attempt,
+    AttemptMember,
+    Job,
+    Study,
+    Trial,
+    Worker,
+)
+from service.database.types import UtcDateTime
+from service.repositories.studies import ACTIVE
+from service.uids import new_uid
+
+HELD = (AttemptState.RUNNING, AttemptState.STOPPING)
+"""States in which a worker holds an attempt and may write for it."""
+
+
+class Held(NamedTuple):
+    """An attempt and its job."""
+
+    attempt_id: int
+    uid: str
+    number: int
+    fence: int
+    state: AttemptState
+    worker_id: int | None
+    heard_at: datetime | None
+    job_id: int
+    kind: JobKind
+    study_id: int
+    step_run_id: int | None
+
+
+class AttemptMemberView(NamedTuple):
+    """A trial of a handed-out attempt, and where it goes on from."""
+
+    number: int
+    trial_id: int
+    state: TrialState
+    resume_epoch: int
+    resume_iteration: int
+    artifact: str | None  # the checkpoint's uid
+
+
+_HELD_COLUMNS = (
+    Attempt.id,
+    Attempt.uid,
+    Attempt.number,
+    Attempt.fence,
+    Attempt.state,
+    Attempt.worker_id,
+    Attempt.heard_at,
+    Job.id,
+    Job.kind,
+    Job.study_id,
+    Job.step_run_id,
+)
+
+
+def _held(row: Row[Any]) -> Held:
+    return Held(*row)
+
+
+def get(session: Session, uid: str) -> Held:
+    """An attempt by its public name; it must be there."""
+    return _held(
+        session.execute(
+            select(*_HELD_COLUMNS).join(Job, Job.id == Attempt.job_id).where(Attempt.uid == uid)
+        ).one()
+    )
+
+
+def held_by(session: Session, worker_id: int, slot: int | None = None) -> list[Held]:
+    """What a worker (or one of its slots) holds, study by study."""
+    query = (
+        select(*_HELD_COLUMNS)
+        .join(Job, Job.id == Attempt.job_id)
+        .where(Attempt.worker_id == worker_id, Attempt.state.in_(HELD))
+        .order_by(Job.study_id, Attempt.id)  # studies are locked in this order
+    )
+    if slot is not None:
+        query = query.where(Attempt.slot == slot)
+    return [_held(row) for row in session.execute(query)]
+
+
+def queue(
+    session: Session, job_ids: Sequence[int], *, number: int, fence: int, now: datetime
+) -> None:
+    """Queue an attempt at each of some jobs, in their order."""
+    rows = [
+        {
+            "uid": new_uid(),
+            "job_id": job_id,
+            "number": number,
+            "fence": fence,
+            "state": AttemptState.QUEUED,
+            "queued_at": now,
+        }
+        for job_id in job_ids
+    ]
+    session.execute(insert(Attempt), rows)
+
+
+def take(
+    session: Session, worker_id: int, slot: int, *, now: datetime, lease_expires_at: datetime
+) -> Held | None:
+    """Hand the oldest queued attempt of an active study to a worker's slot.
+
+    One statement chooses and marks it: of two that ask at once each gets its own, or one
+    gets none.
+    """
+    oldest = (
+        select(Attempt.id)
+        .join(Job, Job.id == Attempt.job_id)
+        .join(Study, Study.id == Job.study_id)
+        .where(Attempt.state == AttemptState.QUEUED, Study.state.in_(ACTIVE))
+        .order_by(Attempt.id)
+        .limit(1)
+        .with_for_update(of=Attempt, skip_locked=True)
+        .scalar_subquery()
+    )
+    uid = session.scalar(
+        update(Attempt)
+        .where(Attempt.id == oldest, Attempt.state == AttemptState.QUEUED)
+        .values(
+            state=AttemptState.RUNNING,
+            fence=Attempt.fence + 1,
+            worker_id=worker_id,
+            slot=slot,
+            started_at=now,
+            lease_expires_at=lease_expires_at,
+        )
+        .returning(Attempt.uid)
+        .execution_options(synchronize_session=False)
+    )
+    return None if uid is None else get(session, uid)
+
+
+def hand_out_again(
+    session: Session, attempt_id: int, *, now: datetime, lease_expires_at: datetime
+) -> bool:
+    """Hand an attempt that was never heard of to the same slot again, under a new fence."""
+    changed = session.scalar(
+        update(Attempt)
+        .where(
+            Attempt.id == attempt_id,
+            Attempt.state == AttemptState.RUNNING,
+            Attempt.heard_at.is_(None),
+        )
+        .values(fence=Attempt.fence + 1, started_at=now, lease_expires_at=lease_expires_at)
+        .returning(Attempt.id)
+        .execution_options(synchronize_session=False)
+    )
+    return changed is not None
+
+
+def renew(
+    session: Session, uid: str, fence: int, *, now: datetime, lease_expires_at: datetime
+) -> Held | None:
+    """Renew the lease of an attempt held under this fence; None when it is not."""
+    changed = session.scalar(
+        update(Attempt)
+        .where(Attempt.uid == uid, Attempt.fence == fence, Attempt.state.in_(HELD))
+        .values(heard_at=now, lease_expires_at=lease_expires_at)
+        .returning(Attempt.id)
+        .execution_options(synchronize_session=False)
+    )
+    return None if changed is None else get(session, uid)
+
+
+def end(
+    session: Session,
+    held: Held,
+    state: AttemptState,
+    *,
+    now: datetime,
+    cause: str | None,
+    error: str | None,
+    traceback: str | None,
+) -> None:
+    """End an attempt whose study's row is held."""
+    session.execute(
+        update(Attempt)
+        .where(Attempt.id == held.attempt_id)
+        .values(
+            state=state,
+            ended_at=now,
+            lease_expires_at=None,
+            cause=cause,
+            error=error,
+            traceback=traceback,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def cancel_all(session: Session, study_id: int, now: datetime) -> None:
+    """Cancel a study's queued attempts, and have the held ones stop."""
+    jobs = select(Job.id).where(Job.study_id == study_id)
+    is_queued = Attempt.state == AttemptState.QUEUED
+    session.execute(
+        update(Attempt)
+        .where(
+            Attempt.job_id.in_(jobs),
+            Attempt.state.in_((AttemptState.QUEUED, AttemptState.RUNNING)),
+        )
+        .values(
+            state=case(
+                (is_queued, AttemptState.CANCELLED.value), else_=AttemptState.STOPPING.value
+            ),
+            ended_at=case((is_queued, literal(now, UtcDateTime())), else_=null()),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def expired(session: Session, now: datetime, limit: int = 100) -> Sequence[str]:
+    """Attempts whose lease ran out, longest ago first."""
+    return session.scalars(
+        select(Attempt.uid)
+        .where(Attempt.state.in_(HELD), Attempt.lease_expires_at < now)
+        .order_by(Attempt.lease_expires_at)
+        .limit(limit)
+    ).all()
+
+
+def is_expired(session: Session, attempt_id: int, now: datetime) -> bool:
+    """Whether an attempt is held and its lease has run out."""
+    query = select(Attempt.id).where(
+        Attempt.id == attempt_id, Attempt.state.in_(HELD), Attempt.lease_expires_at < now
+    )
+    return session.scalar(query) is not None
+
+
+def queued_uids(session: Session, limit: int = 1000) -> Sequence[str]:
+    """Attempts that wait for a worker, oldest first."""
+    return session.scalars(
+        select(Attempt.uid)
+        .where(Attempt.state == AttemptState.QUEUED)
+        .order_by(Attempt.id)
+        .limit(limit)
+    ).all()
+
+
+def count_ended(session: Session, job_id: int) -> dict[tuple[AttemptState, str | None], int]:
+    """How many of a job's attempts ended in each state by each cause."""
+    rows = session.execute(
+        select(Attempt.state, Attempt.cause, func.count())
+        .where(Attempt.job_id == job_id)
+        .group_by(Attempt.state, Attempt.cause)
+    )
+    return {(state, cause): number for state, cause, number in rows if state.has_ended}
+
+
+def busy_slots(session: Session) -> dict[int, int]:
+    """How many attempts each worker holds."""
+    rows = session.execute(
+        select(Attempt.worker_id, func.count())
+        .where(Attempt.state.in_(HELD))
+        .group_by(Attempt.worker_id)
+    )
+    return {worker_id: number for worker_id, number in rows if worker_id is not None}
+
+
+def set_members(
+    session: Session, attempt_id: int, members: Sequence[Mapping[str, int | None]]
+) -> None:
+    """Write where each member of a handed-out attempt goes on from."""
+    if members:
+        session.execute(
+            insert(AttemptMember), [{"attempt_id": attempt_id, **member} for member in members]
+        )
+
+
+def members(session: Session, attempt_id: int) -> list[AttemptMemberView]:
+    """A handed-out attempt's members, by trial number."""
+    rows = session.execute(
+        select(
+            Trial.number,
+            Trial.id,
+            Trial.state,
+            AttemptMember.resume_epoch,
+            AttemptMember.resume_iteration,
+            Artifact.uid,
+        )
+        .join(Trial, Trial.id == AttemptMember.trial_id)
+        .outerjoin(Artifact, Artifact.id == AttemptMember.artifact_id)
+        .where(AttemptMember.attempt_id == attempt_id)
+        .order_by(Trial.number)
+    )
+    return [AttemptMemberView(*row) for row in rows]
+
+
+def of_trial(session: Session, trial_id: int) -> Sequence[Row[Any]]:
+    """A trial's attempts: (Attempt, worker's name, resume iteration), oldest first."""
+    return session.execute(
+        select(Attempt, Worker.name, AttemptMember.resume_iteration)
+        .join(AttemptMember, AttemptMember.attempt_id == Attempt.id)
+        .outerjoin(Worker, Worker.id == Attempt.worker_id)
+        .where(AttemptMember.trial_id == trial_id)
+        .order_by(Attempt.number)
+    ).all()
+
+
+def heard(session: Session, attempt_id: int, now: datetime) -> None:
+    """Note the first word from the worker about an attempt."""
+    session.execute(
+        update(Attempt)
+        .where(Attempt.id == attempt_id)
+        .values(heard_at=now)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,143 @@
+"""Queries on curves and their points."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from recipes.curve import Curve as CurveValue
+from recipes.curve import CurveKey
+from service.database.models import Attempt, AttemptMember, Curve, CurvePoint
+from service.database.statements import insert_new
+from service.database.types import from_columns, to_columns
+
+
+class CurveName(NamedTuple):
+    """A curve of an attempt."""
+
+    trial_id: int
+    metric: str
+    split: str
+
+
+Points = Mapping[int, float]
+"""Values by iteration."""
+
+
+def add_curves(
+    session: Session, attempt_id: int, names: Iterable[CurveName]
+) -> dict[CurveName, int]:
+    """The keys of an attempt's curves, those not there yet made. Its study's row is held."""
+    wanted = set(names)
+
+    def existing() -> dict[CurveName, int]:
+        rows = session.execute(
+            select(Curve.trial_id, Curve.metric, Curve.split, Curve.id).where(
+                Curve.attempt_id == attempt_id,
+                Curve.trial_id.in_({name.trial_id for name in wanted}),
+            )
+        )
+        return {CurveName(*name): curve_id for *name, curve_id in rows}
+
+    found = existing()
+    missing = sorted(wanted - found.keys())
+    if missing:
+        session.execute(
+            insert(Curve), [{"attempt_id": attempt_id, **name._asdict()} for name in missing]
+        )
+        found = existing()
+    return {name: found[name] for name in wanted}
+
+
+def add_points(session: Session, points: Mapping[int, Points]) -> int:
+    """Write the points that are not there yet, by curve; how many those were."""
+    rows = []
+    for curve_id, values in points.items():
+        for iteration, number in values.items():
+            value, kind = to_columns(number)
+            rows.append(
+                {"curve_id": curve_id, "iteration": iteration, "value": value, "kind": kind}
+            )
+    return insert_new(session, CurvePoint, rows)
+
+
+def stored_points(session: Session, points: Mapping[int, Points]) -> dict[int, dict[int, float]]:
+    """What is stored between the first and the last iteration of these points, by curve."""
+    iterations = [iteration for values in points.values() for iteration in values]
+    found: dict[int, dict[int, float]] = defaultdict(dict)
+    rows = session.execute(
+        select(CurvePoint.curve_id, CurvePoint.iteration, CurvePoint.value, CurvePoint.kind).where(
+            CurvePoint.curve_id.in_(points.keys()),
+            CurvePoint.iteration.between(min(iterations), max(iterations)),
+        )
+    )
+    for curve_id, iteration, value, kind in rows:
+        found[curve_id][iteration] = from_columns(value, kind)
+    return found
+
+
+def effective(session: Session, trial_ids: Sequence[int]) -> dict[int, dict[CurveKey, CurveValue]]:
+    """Each trial's curves as if nothing had ever interrupted it.
+
+    An attempt's points count up to the iteration from which the next one went on; a later
+    attempt's point stands for an earlier one's of the same iteration.
+    """
+    limits = _last_counted_iterations(session, trial_ids)
+    rows = session.execute(
+        select(
+            Curve.trial_id,
+            Curve.attempt_id,
+            Curve.metric,
+            Curve.split,
+            CurvePoint.iteration,
+            CurvePoint.value,
+            CurvePoint.kind,
+        )
+        .join(Curve, Curve.id == CurvePoint.curve_id)
+        .join(Attempt, Attempt.id == Curve.attempt_id)
+        .where(Curve.trial_id.in_(trial_ids))
+        .order_by(Curve.trial_id, Attempt.number, Curve.id, CurvePoint.iteration)
+    )
+    joined: dict[int, dict[CurveKey, dict[int, float]]] = {}
+    for trial_id, attempt_id, metric, split, iteration, value, kind in rows:
+        limit = limits.get((trial_id, attempt_id))
+        if limit is not None and iteration > limit:
+            continue
+        points = joined.setdefault(trial_id, {}).setdefault((metric, split), {})
+        points[iteration] = from_columns(value, kind)
+    return {
+        trial_id: {key: _curve(points) for key, points in curves.items()}
+        for trial_id, curves in joined.items()
+    }
+
+
+def _curve(points: Mapping[int, float]) -> CurveValue:
+    iterations = tuple(sorted(points))
+    return CurveValue(iterations, tuple(points[iteration] for iteration in iterations))
+
+
+def _last_counted_iterations(
+    session: Session, trial_ids: Sequence[int]
+) -> dict[tuple[int, int], int]:
+    """The last iteration that counts of each (trial, attempt) that a later one followed.
+
+    An attempt that began anew leaves nothing (-1) of those before it.
+    """
+    rows = session.execute(
+        select(AttemptMember.trial_id, AttemptMember.attempt_id, AttemptMember.resume_iteration)
+        .join(Attempt, Attempt.id == AttemptMember.attempt_id)
+        .where(AttemptMember.trial_id.in_(trial_ids))
+        .order_by(AttemptMember.trial_id, Attempt.number.desc())
+    )
+    limits: dict[tuple[int, int], int] = {}
+    lowest: dict[int, int] = {}
+    for trial_id, attempt_id, resume_iteration in rows:
+        if trial_id in lowest:
+            limits[trial_id, attempt_id] = lowest[trial_id]
+        start = resume_iteration or -1
+        lowest[trial_id] = min(lowest.get(trial_id, start), start)
+    return limits

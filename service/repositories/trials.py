@@ -1,0 +1,203 @@
+"""Queries on trials and job members."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from recipes.outcome import MemberOutcome
+from recipes.trial import TrialCause, TrialState
+from service.database.models import Curve, CurvePoint, JobMember, StepRun, Trial
+from service.database.types import OPEN_TRIAL_STATES
+from service.errors import NotFound
+
+MAX_NUMBER = 2**31 - 1
+
+
+class Member(NamedTuple):
+    """A trial of a job, and whether it goes on."""
+
+    trial_id: int
+    number: int
+    state: TrialState
+
+
+class Count(NamedTuple):
+    """Trials of a step run."""
+
+    ended: int
+    total: int
+
+
+def open_members(session: Session, job_id: int) -> list[Member]:
+    """A job's members that have not ended, by trial number."""
+    rows = session.execute(
+        select(Trial.id, Trial.number, Trial.state)
+        .join(JobMember, JobMember.trial_id == Trial.id)
+        .where(JobMember.job_id == job_id, JobMember.state.in_(OPEN_TRIAL_STATES))
+        .order_by(Trial.number)
+    )
+    return [Member(*row) for row in rows]
+
+
+def start(session: Session, job_id: int, trial_ids: Sequence[int], now: datetime) -> None:
+    """Mark trials and their membership as running."""
+    session.execute(
+        update(Trial)
+        .where(Trial.id.in_(trial_ids), Trial.state == TrialState.WAITING)
+        .values(state=TrialState.RUNNING, started_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        update(JobMember)
+        .where(JobMember.job_id == job_id, JobMember.state == TrialState.WAITING)
+        .values(state=TrialState.RUNNING)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def end(session: Session, ended: Mapping[int, MemberOutcome], now: datetime) -> None:
+    """Write how trials ended. Those that have ended already keep their first outcome.
+
+    Args:
+        session: A write session that holds the study's row.
+        ended: Outcomes by the trials' keys.
+        now: When.
+    """
+    if not ended:
+        return
+    connection = session.connection()
+    rows = [
+        {
+            "trial_key": trial_id,
+            "new_state": outcome.state,
+            "new_cause": outcome.cause,
+            "new_outcome": outcome.model_dump_json(),
+            "now": now,
+        }
+        for trial_id, outcome in ended.items()
+    ]
+    trial = Trial.__table__
+    connection.execute(
+        trial.update()  # type: ignore[attr-defined]
+        .where(trial.c.id == bindparam("trial_key"), _is_open(trial.c.state))
+        .values(
+            state=bindparam("new_state"),
+            cause=bindparam("new_cause"),
+            outcome=bindparam("new_outcome"),
+            ended_at=bindparam("now"),
+        ),
+        rows,
+    )
+    member = JobMember.__table__
+    connection.execute(
+        member.update()  # type: ignore[attr-defined]
+        .where(member.c.trial_id == bindparam("trial_key"), _is_open(member.c.state))
+        .values(state=bindparam("new_state"), cause=bindparam("new_cause")),
+        [{key: row[key] for key in ("trial_key", "new_state", "new_cause")} for row in rows],
+    )
+
+
+def cancel_open(session: Session, study_id: int, now: datetime) -> list[int]:
+    """Cancel a study's trials that have not ended; their numbers."""
+    numbers = session.scalars(
+        update(Trial)
+        .where(Trial.study_id == study_id, Trial.state.in_(OPEN_TRIAL_STATES))
+        .values(state=TrialState.CANCELLED, cause=TrialCause.CANCELLED, ended_at=now)
+        .returning(Trial.number)
+        .execution_options(synchronize_session=False)
+    ).all()
+    trial_ids = select(Trial.id).where(Trial.study_id == study_id)
+    session.execute(
+        update(JobMember)
+        .where(JobMember.trial_id.in_(trial_ids), JobMember.state.in_(OPEN_TRIAL_STATES))
+        .values(state=TrialState.CANCELLED, cause=TrialCause.CANCELLED)
+        .execution_options(synchronize_session=False)
+    )
+    return sorted(numbers)
+
+
+def require(session: Session, study_id: int, number: int) -> tuple[Trial, StepRun]:
+    """A trial and the step run it belongs to. Raises NotFound."""
+    if 0 <= number <= MAX_NUMBER:
+        row = session.execute(
+            select(Trial, StepRun)
+            .join(StepRun, StepRun.id == Trial.step_run_id)
+            .where(Trial.study_id == study_id, Trial.number == number)
+        ).first()
+        if row is not None:
+            return row[0], row[1]
+    raise NotFound("trial", number)
+
+
+def page(
+    session: Session,
+    study_id: int,
+    *,
+    step: int | None = None,
+    state: TrialState | None = None,
+    after: int = -1,
+    limit: int | None = None,
+) -> list[tuple[Trial, StepRun]]:
+    """Trials of a study by rising number, those above ``after``."""
+    query = (
+        select(Trial, StepRun)
+        .join(StepRun, StepRun.id == Trial.step_run_id)
+        .where(Trial.study_id == study_id, Trial.number > after)
+        .order_by(Trial.number)
+        .limit(limit)
+    )
+    if step is not None:
+        query = query.where(StepRun.number == step)
+    if state is not None:
+        query = query.where(Trial.state == state)
+    return [(trial, run) for trial, run in session.execute(query)]
+
+
+def of_step_run(session: Session, step_run_id: int) -> Sequence[Trial]:
+    """The trials of a step run by number."""
+    return session.scalars(
+        select(Trial).where(Trial.step_run_id == step_run_id).order_by(Trial.number)
+    ).all()
+
+
+def ids(session: Session, study_id: int, numbers: Collection[int]) -> dict[int, int]:
+    """Keys of some of a study's trials, by number."""
+    if not numbers:
+        return {}
+    rows = session.execute(
+        select(Trial.number, Trial.id).where(Trial.study_id == study_id, Trial.number.in_(numbers))
+    )
+    return dict(rows.tuples().all())
+
+
+def count(session: Session, step_run_id: int) -> Count:
+    """How many trials of a step run there are and have ended."""
+    rows = session.execute(
+        select(Trial.state, func.count())
+        .where(Trial.step_run_id == step_run_id)
+        .group_by(Trial.state)
+    )
+    by_state = dict(rows.tuples().all())
+    ended = sum(number for state, number in by_state.items() if state.has_ended)
+    return Count(ended, sum(by_state.values()))
+
+
+def last_iterations(session: Session, trial_ids: Iterable[int]) -> dict[int, int]:
+    """The highest iteration reported of each trial."""
+    rows = session.execute(
+        select(Curve.trial_id, func.max(CurvePoint.iteration))
+        .join(CurvePoint, CurvePoint.curve_id == Curve.id)
+        .where(Curve.trial_id.in_(list(trial_ids)))
+        .group_by(Curve.trial_id)
+    )
+    return dict(rows.tuples().all())
+
+
+def _is_open(column: ColumnElement[TrialState]) -> ColumnElement[bool]:
+    """The same as ``in_``, which a statement run with many parameter sets cannot hold."""
+    return or_(*(column == state for state in OPEN_TRIAL_STATES))

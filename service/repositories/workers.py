@@ -1,0 +1,64 @@
+"""Queries on workers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from service.database.models import Worker
+from service.errors import NotFound
+from service.uids import is_uid
+
+
+def require(session: Session, uid: str) -> Worker:
+    """A worker that has not said goodbye. Raises NotFound: it registers again."""
+    if is_uid(uid):
+        worker = session.scalar(select(Worker).where(Worker.uid == uid, Worker.gone_at.is_(None)))
+        if worker is not None:
+            return worker
+    raise NotFound("worker", uid)
+
+
+def seen(session: Session, uid: str, now: datetime) -> None:
+    """Note a worker's heartbeat. Raises NotFound."""
+    changed = None
+    if is_uid(uid):
+        changed = session.scalar(
+            update(Worker)
+            .where(Worker.uid == uid, Worker.gone_at.is_(None))
+            .values(seen_at=now)
+            .returning(Worker.id)
+            .execution_options(synchronize_session=False)
+        )
+    if changed is None:
+        raise NotFound("worker", uid)
+
+
+def leave(session: Session, worker_id: int, now: datetime) -> None:
+    """Note that a worker is gone for good."""
+    session.execute(
+        update(Worker)
+        .where(Worker.id == worker_id)
+        .values(gone_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def named(session: Session, name: str) -> Sequence[Worker]:
+    """Workers of a name that have not said goodbye."""
+    return session.scalars(
+        select(Worker).where(Worker.name == name, Worker.gone_at.is_(None)).order_by(Worker.id)
+    ).all()
+
+
+def recent(session: Session, since: datetime, limit: int = 1000) -> Sequence[Worker]:
+    """Workers that are here or were heard of after ``since``, newest first."""
+    return session.scalars(
+        select(Worker)
+        .where(or_(Worker.seen_at > since, Worker.gone_at > since))
+        .order_by(Worker.id.desc())
+        .limit(limit)
+    ).all()

@@ -1,0 +1,121 @@
+"""Use cases on workers: they come, are heard of, and go."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from recipes.wire import RegisterAnswer, RegisterRequest, WorkerState
+from service import attempts
+from service.clock import database_now
+from service.database.models import Worker
+from service.database.statements import plain_text
+from service.repositories import attempts as attempt_repository
+from service.repositories import workers as repository
+from service.settings import Settings
+from service.uids import new_uid
+from service.views import WorkerView
+
+LATE_AFTER_PERIODS = 2
+"""Heartbeats that fail to come before a worker is called late."""
+SHOWN_FOR = timedelta(days=1)
+"""How long a worker that is lost or gone stays in the list."""
+
+
+def register(session: Session, request: RegisterRequest, *, settings: Settings) -> RegisterAnswer:
+    """Take in a worker. It gets a uid that was never used; a name may be used twice."""
+    now = database_now(session)
+    name, version = plain_text(request.name), plain_text(request.version)
+    worker = Worker(
+        uid=new_uid(),
+        name=name,
+        slots=request.slots,
+        devices=json.dumps(request.devices),
+        version=version,
+        registered_at=now,
+        seen_at=now,
+    )
+    session.add(worker)
+    session.flush()
+    return RegisterAnswer(
+        worker=worker.uid,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        lease_seconds=settings.lease_seconds,
+        max_offline_seconds=settings.max_offline_seconds,
+    )
+
+
+def heartbeat(session: Session, worker_uid: str) -> None:
+    """Note that a worker is alive. Raises NotFound: it registers again."""
+    repository.seen(session, worker_uid, database_now(session))
+
+
+def goodbye(session: Session, worker_uid: str, *, settings: Settings) -> None:
+    """A worker leaves; what it still holds is lost, and goes to others at once.
+
+    Raises:
+        NotFound: There is no such worker (any more).
+    """
+    _leave(session, repository.require(session, worker_uid), settings)
+
+
+def goodbye_named(session: Session, name: str, *, settings: Settings) -> int:
+    """Whoever started the workers of this name knows that they are dead; how many.
+
+    Spares the local engine a lease's wait when its agent was killed. A worker that lives
+    after all is fenced, and registers again.
+    """
+    dead = repository.named(session, name)
+    for worker in dead:
+        _leave(session, worker, settings)
+    return len(dead)
+
+
+def list_workers(session: Session, *, settings: Settings) -> list[WorkerView]:
+    """Workers that are here, and those that left or fell silent within a day."""
+    now = database_now(session)
+    busy = attempt_repository.busy_slots(session)
+    return [
+        WorkerView(
+            id=worker.uid,
+            name=worker.name,
+            state=state_of(
+                seen_at=worker.seen_at,
+                is_gone=worker.gone_at is not None,
+                num_busy=busy.get(worker.id, 0),
+                now=now,
+                settings=settings,
+            ),
+            slots=worker.slots,
+            busy_slots=busy.get(worker.id, 0),
+            devices=tuple(json.loads(worker.devices)),
+            version=worker.version,
+            registered_at=worker.registered_at,
+            seen_at=worker.seen_at,
+        )
+        for worker in repository.recent(session, now - SHOWN_FOR)
+    ]
+
+
+def state_of(
+    *, seen_at: datetime, is_gone: bool, num_busy: int, now: datetime, settings: Settings
+) -> WorkerState:
+    """What a worker is doing, from the age of its heartbeat and what it holds."""
+    if is_gone:
+        return WorkerState.GONE
+    silent_seconds = (now - seen_at).total_seconds()
+    if silent_seconds > settings.lease_seconds:
+        return WorkerState.LOST
+    if silent_seconds > LATE_AFTER_PERIODS * settings.heartbeat_seconds:
+        return WorkerState.LATE
+    return WorkerState.BUSY if num_busy else WorkerState.IDLE
+
+
+def _leave(session: Session, worker: Worker, settings: Settings) -> None:
+    for held in attempt_repository.held_by(session, worker.id):
+        attempts.lose(
+            session, held.uid, cause="worker_gone", settings=settings, expired_only=False
+        )
+    repository.leave(session, worker.id, database_now(session))

@@ -1,0 +1,1 @@
+"""The worker measures: it turns jobs into training runs on a device."""

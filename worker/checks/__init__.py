@@ -1,0 +1,1 @@
+"""What ``describe`` looks at, one thing a module. Each measures; none judges."""

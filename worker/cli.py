@@ -1,0 +1,185 @@
+"""The worker half's commands: ``worker`` and ``describe``. Torch loads in child processes only."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from recipes.space import ParameterValue
+    from worker.agent import Agent
+
+SIGNAL_EXTRA_SECONDS = 2.0
+"""Time for the last reports, after the slot processes' own grace."""
+STDIN_CLOSED_SECONDS = 2.0
+"""The one who started us is gone, and most likely the service with it."""
+
+
+def commands(app: typer.Typer) -> None:
+    """Add this half's commands to the command line."""
+    app.command()(worker)
+    app.command(hidden=True)(describe)
+
+
+def worker(
+    server: Annotated[
+        str | None, typer.Option(help="The service's address. Left out: this machine's own.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(help="A worker's token; better in SEVENSTEP_TOKEN.")
+    ] = None,
+    slots: Annotated[
+        str, typer.Option(help="Attempts at a time; auto: one for each GPU, else each core.")
+    ] = "auto",
+    name: Annotated[str | None, typer.Option(help="The name people see.")] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder for temporary files.")] = None,
+    exit_with_stdin: Annotated[
+        bool, typer.Option("--exit-with-stdin", help="Leave when standard input closes.")
+    ] = False,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Train for a service: claim its attempts, run them here, report what they measure."""
+    _log(log_level)
+    from pydantic import ValidationError
+
+    from worker.agent import Agent, AgentError
+    from worker.client import ServiceClient
+    from worker.devices import assign_slots, cuda_devices, num_cores
+    from worker.home import AgentFolder
+    from worker.settings import AgentSettings, SettingsError
+
+    given: dict[str, Any] = {
+        "server": server,
+        "token": token,
+        "worker_name": name,
+        "worker_home": home,
+        "slots": _num_slots(slots),
+    }
+    try:
+        settings = AgentSettings(
+            **{key: value for key, value in given.items() if value is not None}
+        )
+        address, secret = settings.address()
+        devices = assign_slots(settings.slots, cuda_devices(os.environ), num_cores())
+        client = ServiceClient(address, secret, num_connections=3 * len(devices) + 4)
+        with closing(client), AgentFolder(settings.home) as folder:
+            agent = Agent(settings, client, devices, folder)
+            _obey_signals(agent, settings.grace_seconds + SIGNAL_EXTRA_SECONDS)
+            if exit_with_stdin:
+                threading.Thread(target=_watch_stdin, args=(agent,), daemon=True).start()
+            agent.run()
+    except (AgentError, SettingsError) as error:
+        _stop_with(str(error))
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        _stop_with(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}")
+
+
+def describe(
+    task: Annotated[
+        str, typer.Argument(help="digits, path/to/file.py:Class or package.module:Class")
+    ],
+    arg: Annotated[
+        list[str] | None, typer.Option(help="key=value for the task's constructor; repeatable.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on standard output.")
+    ] = False,
+) -> None:
+    """Load a task and measure what the recipe must know of it; exit 1 when it cannot be used."""
+    from recipes.description import TaskDescription
+    from worker.describe_command import describe_task
+
+    found = describe_task(task, _arguments(arg or []))
+    is_good = isinstance(found, TaskDescription)
+    if as_json:
+        key = "description" if is_good else "problem"
+        typer.echo(json.dumps({key: found.model_dump(mode="json")}))
+    elif isinstance(found, TaskDescription):
+        splits = ", ".join(f"{split.name} {split.num_samples}" for split in found.splits)
+        typer.echo(
+            f"{found.name}: {found.kind}, {found.num_parameters} parameters, samples: {splits}"
+        )
+    else:
+        where = f"{found.file}:{found.line or 1}: " if found.file else ""
+        typer.echo(f"{where}{found.message}; {found.cure}", err=True)
+    raise typer.Exit(0 if is_good else 1)
+
+
+def _num_slots(slots: str) -> int | None:
+    if slots == "auto":
+        return None
+    if not slots.isdecimal() or int(slots) < 1:
+        raise typer.BadParameter(
+            f"{slots!r} does not fit; give 1 or more, or auto", param_hint="--slots"
+        )
+    return int(slots)
+
+
+def _arguments(pairs: list[str]) -> dict[str, ParameterValue]:
+    arguments: dict[str, ParameterValue] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise typer.BadParameter(f"{pair!r} does not fit; give key=value", param_hint="--arg")
+        arguments[key] = _value(text)
+    return arguments
+
+
+def _value(text: str) -> ParameterValue:
+    """A bool, number or quoted string as JSON has them; everything else is a plain string."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, (bool, int, float, str)) else text
+
+
+def _log(level: str) -> None:
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise typer.BadParameter(
+            f"{level!r} does not fit; debug, info, warning or error", param_hint="--log-level"
+        )
+    logging.basicConfig(
+        level=number, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    for noisy in ("httpx2", "httpcore", "httpcore2"):  # one line a request, headers below that
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _obey_signals(agent: Agent, within_seconds: float) -> None:
+    """The first signal hands the work back, the second ends everything at once."""
+    seen: list[int] = []
+
+    def obey(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        if len(seen) == 1:
+            agent.stop(within_seconds=within_seconds)
+        else:
+            agent.kill()
+            os._exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, obey)
+
+
+def _watch_stdin(agent: Agent) -> None:
+    while os.read(0, 4096):
+        pass
+    agent.stop(within_seconds=STDIN_CLOSED_SECONDS)
+
+
+def _stop_with(message: str) -> NoReturn:
+    typer.echo(f"sevenstep worker: {message}", err=True)
+    raise typer.Exit(1)

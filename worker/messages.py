@@ -1,0 +1,114 @@
+"""What an agent and its slot processes say to each other: one JSON object a line.
+
+The agent sends commands to the child's standard input, the child answers on what was
+its standard output. Closing the input ends the child.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from recipes.curve import CurveBlock
+from recipes.description import TaskDescription
+from recipes.outcome import MemberOutcome
+from recipes.run import Job
+from recipes.value import Value
+from recipes.wire import AttemptError
+
+
+class ResumeFile(Value):
+    """A member's checkpoint to go on from, fetched by the agent."""
+
+    trial: int
+    epoch: int
+    iteration: int
+    path: str
+
+
+class StartJob(Value):
+    """Carry out a job. Flags set by earlier commands no longer count."""
+
+    type: Literal["job"] = "job"
+    attempt: str
+    job: Job
+    resume: tuple[ResumeFile, ...] = ()
+    checkpoint_seconds: float
+    directory: str  # where checkpoint files go; the agent removes them
+
+
+class StopJob(Value):
+    """End the running job soon, keeping what was reported."""
+
+    type: Literal["stop"] = "stop"
+
+
+class DropTrials(Value):
+    """These members are no longer wanted."""
+
+    type: Literal["drop"] = "drop"
+    trials: tuple[int, ...]
+
+
+Command = Annotated[StartJob | StopJob | DropTrials, Field(discriminator="type")]
+COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
+"""Reads one line of the child's standard input."""
+
+
+class Ready(Value):
+    """The libraries are loaded; jobs start without delay from here on."""
+
+    type: Literal["ready"] = "ready"
+    device: str
+
+
+class TaskLoaded(Value):
+    """The files the task was loaded from, with what they looked like then.
+
+    Sent again when more of them were imported. A changed one makes the process stale.
+    """
+
+    type: Literal["loaded"] = "loaded"
+    files: dict[str, str]
+
+
+class PointsReported(Value):
+    """Curve points of one member."""
+
+    type: Literal["points"] = "points"
+    block: CurveBlock
+
+
+class OutcomeReported(Value):
+    """A member has ended."""
+
+    type: Literal["outcome"] = "outcome"
+    outcome: MemberOutcome
+
+
+class CheckpointWritten(Value):
+    """A member's state lies in a file; the points reported before belong to it."""
+
+    type: Literal["checkpoint"] = "checkpoint"
+    trial: int
+    epoch: int
+    iteration: int
+    path: str
+
+
+class JobDone(Value):
+    """The job has ended; nothing more is said about it."""
+
+    type: Literal["done"] = "done"
+    result: Literal["succeeded", "stopped", "failed"]
+    description: TaskDescription | None = None
+    error: AttemptError | None = None
+
+
+SlotMessage = Annotated[
+    Ready | TaskLoaded | PointsReported | OutcomeReported | CheckpointWritten | JobDone,
+    Field(discriminator="type"),
+]
+SLOT_MESSAGE: TypeAdapter[SlotMessage] = TypeAdapter(SlotMessage)
+"""Reads one line of the child's answers."""
