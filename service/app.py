@@ -44,7 +44,9 @@ def create_app(settings: Settings, *, opened: Context | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        context = opened or await anyio.to_thread.run_sync(open_context, settings)
+        context = opened
+        if context is None:
+            context = await anyio.to_thread.run_sync(open_context, settings)
         app.state.context = context
         stop = threading.Event()
         conductor = _start_conductor(context, stop) if settings.run_conductor else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from service.artifacts import ArtifactStore
 from service.database.engine import Database
+from service.errors import SchemaTooOld
 from service.events import Hub
 from service.repositories import artifacts
 from service.settings import Settings, prepare_data_dir
@@ -59,9 +60,12 @@ def open_context(settings: Settings) -> Context:
     """
     prepare_data_dir(settings)
     database = Database(settings.resolved_database_url, hub=Hub())
-    if database.is_sqlite:
+    try:
+        database.check_schema()
+    except SchemaTooOld:
+        if not database.is_sqlite:
+            raise
         database.upgrade()
-    database.check_schema()
     store = ArtifactStore(settings.artifacts_dir)
     if database.is_sqlite:  # others may share a Postgres database, and be uploading
         with database.read() as session:

@@ -23,7 +23,7 @@ def check_task(task: str, settings: Settings) -> None:
     if BUILT_IN.fullmatch(task):
         return
     module = MODULE.fullmatch(task)
-    if module is not None:
+    if module is not None and not module["module"].endswith(".py"):
         name = module["module"]
         prefixes = settings.allowed_task_modules
         if settings.allow_task_files or any(

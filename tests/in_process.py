@@ -54,8 +54,8 @@ def run_study(
                 learned=learned,
                 history=history,
                 trials=trials,  # noqa: B023  (called within its own turn)
-                round=following.round,  # noqa: B023
-                pass_number=following.pass_number,  # noqa: B023
+                round=following.round,
+                pass_number=following.pass_number,
             )
 
         while jobs := step.plan(context()).jobs:
@@ -69,9 +69,7 @@ def run_study(
     return history
 
 
-def _train(
-    task: Task, data: TaskData, run: Any, plans: Sequence[TrialPlan]
-) -> list[TrialResult]:
+def _train(task: Task, data: TaskData, run: Any, plans: Sequence[TrialPlan]) -> list[TrialResult]:
     reporter = CollectingReporter()
     train(task, data, run, reporter)
     return [

@@ -7,6 +7,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -14,7 +16,10 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from service.database import models  # noqa: F401  fills the metadata
+from service.database.base import Base
 from service.database.engine import Database
+from service.errors import StartupError
 
 TEMPLATE = "sevenstep_template"
 SYSTEM_BINARIES = Path("/usr/lib/postgresql")
@@ -39,6 +44,7 @@ class PostgresServer:
     def __post_init__(self) -> None:
         self._numbers = count()
         self._made: list[str] = []
+        self._emptied: list[str] = []
         self._template = f"{self.prefix}_{TEMPLATE}"
         self._create(self._template)
         database = Database(self._url_of(self._template))
@@ -58,14 +64,14 @@ class PostgresServer:
         data = folder / "data"
         try:
             _run(
-                [*commands, binaries / "initdb", "-D", data, "-U", "postgres"]
-                + ["--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
+                *(*commands, binaries / "initdb", "-D", data, "-U", "postgres"),
+                *("--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"),
             )
             port = _free_port()
             options = f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off -c max_connections=200"
             _run(
-                [*commands, binaries / "pg_ctl", "-D", data, "-w", "-o", options]
-                + ["-l", folder / "log", "start"]
+                *(*commands, binaries / "pg_ctl", "-D", data, "-w", "-o", options),
+                *("-l", folder / "log", "start"),
             )
         except Unavailable:
             shutil.rmtree(folder, ignore_errors=True)
@@ -76,9 +82,26 @@ class PostgresServer:
             tuple(map(str, [*commands, binaries / "pg_ctl", "-D", data, "-m", "immediate"])),
         )
 
-    def fresh_database(self) -> str:
-        """The URL of a new database with the tables."""
-        return self._fresh(template=self._template)
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of a database with the tables and no rows, for one test.
+
+        Emptied and lent again afterwards: that takes a tenth of the time of a new one.
+        """
+        url = self._emptied.pop() if self._emptied else self._fresh(template=self._template)
+        yield url
+        used = Database(url)
+        try:
+            used.check_schema()
+        except StartupError:
+            return  # a test of migrations had it; it is not lent again
+        else:
+            tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+            with used.write() as session:
+                session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+            self._emptied.append(url)
+        finally:
+            used.dispose()
 
     def empty_database(self) -> str:
         """The URL of a new database without tables."""
@@ -90,7 +113,7 @@ class PostgresServer:
             for name in self._made:
                 self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             return
-        _run([*self.commands, "stop"])
+        _run(*self.commands, "stop")
         shutil.rmtree(self.folder)
 
     def _fresh(self, *, template: str) -> str:
@@ -131,7 +154,7 @@ def _as_postgres(folder: Path) -> list[str]:
     return ["runuser", "-u", "postgres", "--"]
 
 
-def _run(command: list[object]) -> None:
+def _run(*command: object) -> None:
     # Output to a file: the server would keep a pipe open for as long as it lives.
     with tempfile.TemporaryFile() as output:
         try:

@@ -43,9 +43,12 @@ class Channel:
         self._dropped: frozenset[int] = frozenset()
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
 
-    def next_job(self) -> StartJob:
-        """Wait for a job."""
-        return self._jobs.get()
+    def next_job(self, timeout_seconds: float | None = None) -> StartJob | None:
+        """Wait for a job; None when none came in time."""
+        try:
+            return self._jobs.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return None
 
     def send(self, message: Value) -> None:
         """Tell the agent. Only the main thread does."""

@@ -199,7 +199,9 @@ def _refuse(
         raise Unreachable(sentence, _retry_after_seconds(response))
     if status in (401, 403):
         raise Unauthorized(sentence)
-    if status == 404 and code is not None and path != "/workers/register":
+    if status == 404 and path != "/workers/register":
+        if code is None:  # a proxy's word while the service is away, say: no reason to give up
+            raise Unreachable(f"{sentence}, from something that is not the service")
         raise missing(sentence)
     if status == 409:
         raise Fenced(sentence)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import threading
 import traceback
 from pathlib import Path
 
@@ -41,7 +40,13 @@ class JobRunner:
         self._files: dict[str, str] = {}
         self._task: Task | None = None
         self._data: TaskData | None = None
-        threading.Thread(target=_warm_up, name="warm-up", daemon=True).start()
+
+    def warm_up(self) -> None:
+        """Load what torch's optimizers load at their first iteration anyway.
+
+        It takes them more than a second (torch 2.13: ``torch._dynamo``, 800 modules).
+        """
+        importlib.import_module("torch._dynamo")
 
     def run(self, job: StartJob, channel: Channel) -> JobDone:
         """Carry out one job. Whatever user code raises becomes the job's result."""
@@ -102,11 +107,3 @@ class JobRunner:
         if new:
             self._files.update(new)
             channel.send(TaskLoaded(files=new))
-
-
-def _warm_up() -> None:
-    """Load, beside the first job, what torch's optimizers load at their first iteration.
-
-    It takes them more than a second (torch 2.6 to 2.9: ``torch._dynamo``, 800 modules).
-    """
-    importlib.import_module("torch._dynamo")

@@ -15,11 +15,18 @@ from recipes.failpoint import failpoint
 from worker.channel import Channel
 from worker.messages import JobDone, Ready, StartJob
 
+QUIET_SECONDS = 0.3
+"""A process that got no job for so long has a moment to warm up."""
+
 
 class Runner(Protocol):
     """Carries out jobs. Made once a process, so that it can keep a task's data."""
 
     device: str
+
+    def warm_up(self) -> None:
+        """Use a quiet moment before the first job."""
+        ...
 
     def run(self, job: StartJob, channel: Channel) -> JobDone:
         """Carry out one job, reporting as it goes. User code's errors are its result."""
@@ -29,12 +36,17 @@ class Runner(Protocol):
 def serve(channel: Channel, runner: Runner) -> None:
     """Carry out jobs until the agent goes away."""
     channel.send(Ready(device=runner.device))
+    job = channel.next_job(QUIET_SECONDS)
+    if job is None:
+        runner.warm_up()
     while True:
-        job = channel.next_job()
+        job = job or channel.next_job()
+        assert job is not None, "a wait without a limit ends with a job"
         failpoint("slot.after_job")
         done = runner.run(job, channel)
         failpoint("slot.before_done")
         channel.send(done)
+        job = None
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from worker.tasks import BUILT_IN
 
 __all__ = ["TaskError", "load_task", "task_digest", "task_file"]
 
-WAYS = "`digits`, `path/to/file.py:ClassName` or `package.module:ClassName`"
+WAYS = "`path/to/file.py:ClassName` or `package.module:ClassName`"
 
 
 def load_task(ref: TaskRef) -> Task:
@@ -40,8 +40,12 @@ def load_task(ref: TaskRef) -> Task:
         module = load_file(Path(place))
     elif (class_name is None and "." not in place) or not _is_module_name(place):
         close = difflib.get_close_matches(ref.path, BUILT_IN, n=1)
-        known = f"did you mean {close[0]!r}?" if close else f"built in are {', '.join(BUILT_IN)}"
-        raise task_error(f"there is no task {ref.path!r}", cure=f"{known}; a task is {WAYS}")
+        raise task_error(
+            f"there is no task {ref.path!r}",
+            cure=f"did you mean {close[0]!r}?"
+            if close
+            else f"built in are {', '.join(BUILT_IN)}; others are named as {WAYS}",
+        )
     else:
         module = _import_module(place)
     task = construct(with_defaults(choose(module, class_name)), ref.args)

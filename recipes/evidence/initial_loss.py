@@ -14,6 +14,9 @@ from recipes.step import TrialResult
 RELU_KINDS = frozenset({"relu", "relu6", "threshold"})
 """Activations whose units can be zero for every input."""
 
+WEIGHTED_KINDS = ("linear", "conv", "bilinear")
+"""Layers whose outputs' scale follows from their weights'."""
+
 SAME = 1e-6
 """Outputs of a layer that differ by less between samples are the same but for rounding."""
 
@@ -67,6 +70,18 @@ class InitialLossEvidence:
             state.output_spread <= 1e-7 * max(1.0, state.output_sd)
             for state in self.initialisations
         )
+
+    @property
+    def hidden_scales(self) -> list[tuple[str, float]]:
+        """(name, sd) of each weighted layer but the last, first to last, the first initialisation.
+
+        The last one gives the outputs, whose scale is judged by the loss itself.
+        """
+        if not self.initialisations:
+            return []
+        layers = self.initialisations[0].layers
+        weighted = [layer for layer in layers if layer.kind.lower().startswith(WEIGHTED_KINDS)]
+        return [(layer.name, layer.sd) for layer in weighted[:-1]]
 
     @property
     def dead_share(self) -> tuple[str, float]:

@@ -177,17 +177,25 @@ def _rate(trial: TrialResult, baseline: float | None) -> Rate:
         else math.nan
     )
     train = trial.curve("loss").values
+    train_before = train[0] if train else math.nan
+    train_after = median_of_last(train, END_ITERATIONS) if finished else math.inf
     ratios = trial.curve("update_ratio").values
     params: Mapping[str, object] = trial.params
     return Rate(
         lr=float(str(params["lr"])),
-        result=judge_rate(loss_before, loss_after, standard_error, baseline),
+        result=judge_rate(
+            loss_before,
+            loss_after,
+            standard_error,
+            baseline,
+            train_rise=_rise(train_before, train_after),
+        ),
         trial=trial.number,
         loss_before=loss_before,
         loss_after=loss_after,
         standard_error=standard_error,
-        train_before=train[0] if train else math.nan,
-        train_after=median_of_last(train, END_ITERATIONS) if finished else math.inf,
+        train_before=train_before,
+        train_after=train_after,
         update_ratio=median_of_last(ratios, len(ratios)) if ratios else math.nan,
         non_finite=outcome.cause is TrialCause.NON_FINITE,
         dead_share=outcome.dead_share,
@@ -195,19 +203,40 @@ def _rate(trial: TrialResult, baseline: float | None) -> Rate:
 
 
 def judge_rate(
-    before: float, after: float, standard_error: float, baseline: float | None
+    before: float,
+    after: float,
+    standard_error: float,
+    baseline: float | None,
+    *,
+    train_rise: float = math.inf,
 ) -> RateResult:
     """Whether the loss on unseen samples explodes, falls or barely moves.
 
     A fall counts from the loss it starts at or from the best constant prediction's,
-    whichever is lower: coming down from a bad initial scale to chance is not learning.
+    whichever is lower: coming down from a bad initial scale to chance is not learning. A
+    rise counts when the train loss rises too: alone it is memory, or a batch norm whose
+    running statistics are only now being filled.
+
+    Args:
+        before: Mean loss on unseen samples before the first iteration.
+        after: The same after the last; not finite when the run diverged.
+        standard_error: Of the difference; NaN when unknown.
+        baseline: The best constant prediction's loss, if known.
+        train_rise: How much the train loss rose, as a share of where it began.
     """
     noise = FALL_STANDARD_ERRORS * standard_error if math.isfinite(standard_error) else 0.0
     if not math.isfinite(after):
         return RateResult.EXPLODES
-    if after - before > max(noise, RISE_SHARE * abs(before)):
+    if after - before > max(noise, RISE_SHARE * abs(before)) and train_rise > RISE_SHARE:
         return RateResult.EXPLODES
     start = before if baseline is None else min(before, baseline)
     if start - after > max(noise, FALL_SHARE * abs(start)):
         return RateResult.FALLS
     return RateResult.BARELY_MOVES
+
+
+def _rise(before: float, after: float) -> float:
+    """By which share of itself a train loss rose; infinite when either end is not finite."""
+    if not (math.isfinite(before) and math.isfinite(after)):
+        return math.inf
+    return (after - before) / abs(before) if before else math.inf

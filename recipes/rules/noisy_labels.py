@@ -12,6 +12,9 @@ from recipes.words import number, percent, rate
 
 SOURCE = "Karpathy's recipe; DeepChecker's label checks; notes on diagnosis, rows 3 and 35"
 
+STRUCTURAL = frozenset({"activation_scale_drift", "frozen_parameters"})
+"""Findings of step 1 that explain a model that does not learn better than its labels do."""
+
 
 @rule("noisy_labels", Precedence.LEARNING_RATE)
 def noisy_labels(evidence: LrFinderEvidence) -> Finding | None:
@@ -20,15 +23,17 @@ def noisy_labels(evidence: LrFinderEvidence) -> Finding | None:
         return None
     if len(evidence.with_result(RateResult.EXPLODES)) == len(evidence.rates):
         return None
+    if STRUCTURAL.intersection(evidence.earlier):
+        return None  # stuck_at_chance names what step 1 found
     finite = [each for each in evidence.rates if math.isfinite(each.loss_after)]
-    best = min(finite, key=lambda each: each.loss_after)
+    best = min(finite, key=lambda each: each.train_after)
     return Finding(
         code="noisy_labels",
         severity=Severity.ERROR,
         confidence=0.85,
         sentence="The labels look shuffled against the inputs: no learning rate lowers the loss "
-        f"on unseen samples (at best {number(best.loss_before)} to {number(best.loss_after)} at "
-        f"{rate(best.lr)}), though the weights move and "
+        f"on unseen samples (at {rate(best.lr)}, where the train loss falls most, it goes from "
+        f"{number(best.loss_before)} to {number(best.loss_after)}), though the weights move and "
         + (
             "step 2 could memorise a few samples."
             if evidence.overfit_lr

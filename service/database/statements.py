@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -21,10 +20,10 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[Mapping[str, 
     if not rows:
         return 0
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
-    # The connection rather than the session: the ORM would add RETURNING and hide the count.
-    result: CursorResult[Any] = session.connection().execute(statement, list(rows))
-    return result.rowcount
+    # Counted by what comes back: psycopg knows no row count for many parameter sets.
+    key = next(iter(table.__table__.primary_key))
+    statement = insert(table).on_conflict_do_nothing().returning(key)
+    return len(session.execute(statement, list(rows)).all())
 
 
 def plain_text(text: str | None) -> str | None:

@@ -32,6 +32,9 @@ BAND = 18
 CHARACTER = 6.4
 """Width of a character of the 12 px sans-serif type, near enough to lay out a legend."""
 
+BOLD_CHARACTER = 7.7
+"""The same of the title's."""
+
 ROLES = ("train", "val", "reference", "good", "bad", "muted")
 
 STYLE = """
@@ -84,7 +87,7 @@ def draw(
     ]
     if standalone:
         parts.append(f"<style>{STYLE}{_rules()}</style>")
-    title = text(_cut(figure.title, width - 16))
+    title = text(_cut(figure.title, width - 16, BOLD_CHARACTER))
     parts.append(f'<text class="c-title" x="8" y="16">{title}</text>')
     parts.extend(_legend_marks(legend))
     parts.extend(_frame(figure, plot, width=width, height=height))
@@ -239,7 +242,7 @@ def _role(series: Series) -> str:
 
 def _legend(figure: Figure, width: int) -> Iterator[tuple[float, int, Series]]:
     """Where each named series stands in the legend: x, row and the series."""
-    if len(figure.series) < 2 and (not figure.series or figure.series[0].style == "bars"):
+    if len(figure.series) < 2:  # the title names it
         return
     x, row = 8.0, 0
     for series in figure.series:
@@ -315,7 +318,7 @@ def _references(figure: Figure, plot: _Plot, *, left: float, right: float) -> It
         above = y - 5
         place = above if all(abs(above - other) >= 13 for other in taken) else y + 14
         taken.append(place)
-        label = f"{name} {number(float(value))}" if not any(map(str.isdigit, name)) else name
+        label = f"{name} ({number(float(value))})"
         yield f'<path class="c-ref" d="M{left:.1f} {y:.1f}H{right:.1f}"/>'
         yield (
             f'<text class="c-ref-label" x="{right - 2:.1f}" y="{place:.1f}"'
@@ -323,7 +326,7 @@ def _references(figure: Figure, plot: _Plot, *, left: float, right: float) -> It
         )
 
 
-def _cut(value: str, width: float) -> str:
+def _cut(value: str, width: float, character: float = CHARACTER) -> str:
     """A text that fits into so many pixels, with an ellipsis where it was cut."""
-    room = max(int(width / CHARACTER), 2)
+    room = max(int(width / character), 2)
     return value if len(value) <= room else value[: room - 1] + "…"

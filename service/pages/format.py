@@ -90,7 +90,7 @@ def number(value: object, digits: int = 4) -> str:
         value: A number, None for missing, or anything else, which is shown as text.
         digits: Significant digits kept.
     """
-    if value is None:
+    if value is None or value == "":
         return MISSING
     if isinstance(value, bool):
         return "yes" if value else "no"

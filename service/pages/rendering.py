@@ -36,6 +36,7 @@ def environment() -> Environment:
         between=format.between,
         distribution=sentences.distribution,
         draw=_draw,
+        fact=_fact,
         last_evaluation=_last_evaluation,
         mark=format.mark,
         moment=format.moment,
@@ -74,6 +75,13 @@ def _draw(figure: Figure, identifier: str, narrow: bool = False) -> Markup:
     size = charts.NARROW if narrow else charts.WIDE
     # draw() escapes every text it is given.
     return Markup(charts.draw(figure, size=size, identifier=identifier))
+
+
+def _fact(value: object) -> str:
+    """A piece of evidence. Digests show their beginning: nobody reads the rest."""
+    if isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef"):
+        return f"{value[:12]}…"
+    return format.number(value)
 
 
 def _percent(share: float) -> str:

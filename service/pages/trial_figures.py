@@ -10,6 +10,8 @@ from service.pages.format import number, words
 from service.views import CurvesView, CurveView
 
 ROLES = {"train": "train", "val": "val", "test": "good"}
+EVALUATED = "eval_"
+"""Begins the names of metrics taken in eval mode on a fixed sample."""
 MAX_FIGURES = 6
 LOG_RATIO = 30.0
 """Positive curves whose largest value is this many times the smallest get a log axis."""
@@ -23,7 +25,7 @@ def trial_figures(curves: CurvesView) -> list[Figure]:
     groups: dict[str, list[CurveView]] = {}
     for curve in curves.curves:
         if curve.values:
-            groups.setdefault(curve.metric.partition("/")[0], []).append(curve)
+            groups.setdefault(_subject(curve), []).append(curve)
     ordered = sorted(groups, key=lambda metric: (metric != "loss", metric != "accuracy", metric))
     return [_figure(metric, groups[metric]) for metric in ordered[:MAX_FIGURES]]
 
@@ -43,14 +45,26 @@ def _figure(metric: str, curves: Sequence[CurveView]) -> Figure:
     )
 
 
+def _subject(curve: CurveView) -> str:
+    """Whose figure a curve belongs to: evaluations stand beside the training curve."""
+    return curve.metric.partition("/")[0].removeprefix(EVALUATED)
+
+
 def _series(curve: CurveView, *, alone: bool) -> Series:
     _, _, layer = curve.metric.partition("/")
+    evaluated = curve.metric.startswith(EVALUATED)
     return Series(
-        name=layer or curve.split,
+        name=layer or (f"{curve.split}, evaluated" if evaluated else curve.split),
         x=tuple(map(float, curve.iterations)),
         y=curve.values,
-        role="muted" if layer and not alone else ROLES.get(curve.split, "muted"),
+        role=_role(curve, layer=layer, evaluated=evaluated, alone=alone),
     )
+
+
+def _role(curve: CurveView, *, layer: str, evaluated: bool, alone: bool) -> str:
+    if (layer and not alone) or (evaluated and curve.split == "train"):
+        return "muted"
+    return ROLES.get(curve.split, "muted")
 
 
 def _summary(curves: Sequence[CurveView]) -> str:

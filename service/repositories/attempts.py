@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Row, case, func, insert, literal, null, select, update
+from sqlalchemy import case, func, insert, literal, null, select, update
 from sqlalchemy.orm import Session
 
 from recipes.run import JobKind
@@ -56,6 +56,14 @@ class AttemptMemberView(NamedTuple):
     artifact: str | None  # the checkpoint's uid
 
 
+class TrialAttempt(NamedTuple):
+    """An attempt at a trial's job, as the trial's page tells it."""
+
+    attempt: Attempt
+    worker: str | None  # its name
+    resume_iteration: int
+
+
 _HELD_COLUMNS = (
     Attempt.id,
     Attempt.uid,
@@ -71,13 +79,9 @@ _HELD_COLUMNS = (
 )
 
 
-def _held(row: Row[Any]) -> Held:
-    return Held(*row)
-
-
 def get(session: Session, uid: str) -> Held:
     """An attempt by its public name; it must be there."""
-    return _held(
+    return Held._make(
         session.execute(
             select(*_HELD_COLUMNS).join(Job, Job.id == Attempt.job_id).where(Attempt.uid == uid)
         ).one()
@@ -94,7 +98,7 @@ def held_by(session: Session, worker_id: int, slot: int | None = None) -> list[H
     )
     if slot is not None:
         query = query.where(Attempt.slot == slot)
-    return [_held(row) for row in session.execute(query)]
+    return [Held._make(row) for row in session.execute(query)]
 
 
 def queue(
@@ -302,18 +306,19 @@ def members(session: Session, attempt_id: int) -> list[AttemptMemberView]:
         .where(AttemptMember.attempt_id == attempt_id)
         .order_by(Trial.number)
     )
-    return [AttemptMemberView(*row) for row in rows]
+    return [AttemptMemberView._make(row) for row in rows]
 
 
-def of_trial(session: Session, trial_id: int) -> Sequence[Row[Any]]:
-    """A trial's attempts: (Attempt, worker's name, resume iteration), oldest first."""
-    return session.execute(
+def of_trial(session: Session, trial_id: int) -> list[TrialAttempt]:
+    """A trial's attempts, oldest first."""
+    rows = session.execute(
         select(Attempt, Worker.name, AttemptMember.resume_iteration)
         .join(AttemptMember, AttemptMember.attempt_id == Attempt.id)
         .outerjoin(Worker, Worker.id == Attempt.worker_id)
         .where(AttemptMember.trial_id == trial_id)
         .order_by(Attempt.number)
-    ).all()
+    )
+    return [TrialAttempt._make(row) for row in rows]
 
 
 def heard(session: Session, attempt_id: int, now: datetime) -> None:

@@ -41,7 +41,7 @@ def add_curves(
                 Curve.trial_id.in_({name.trial_id for name in wanted}),
             )
         )
-        return {CurveName(*name): curve_id for *name, curve_id in rows}
+        return {CurveName(trial, metric, split): key for trial, metric, split, key in rows}
 
     found = existing()
     missing = sorted(wanted - found.keys())

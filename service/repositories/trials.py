@@ -172,7 +172,7 @@ def ids(session: Session, study_id: int, numbers: Collection[int]) -> dict[int, 
     rows = session.execute(
         select(Trial.number, Trial.id).where(Trial.study_id == study_id, Trial.number.in_(numbers))
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def count(session: Session, step_run_id: int) -> Count:
@@ -182,7 +182,7 @@ def count(session: Session, step_run_id: int) -> Count:
         .where(Trial.step_run_id == step_run_id)
         .group_by(Trial.state)
     )
-    by_state = dict(rows.tuples().all())
+    by_state = dict(rows.all())
     ended = sum(number for state, number in by_state.items() if state.has_ended)
     return Count(ended, sum(by_state.values()))
 
@@ -195,7 +195,7 @@ def last_iterations(session: Session, trial_ids: Iterable[int]) -> dict[int, int
         .where(Curve.trial_id.in_(list(trial_ids)))
         .group_by(Curve.trial_id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _is_open(column: ColumnElement[TrialState]) -> ColumnElement[bool]:

@@ -204,11 +204,15 @@ class SmallRandomNumbers(DeepTanh):
     """All weights start as 0.01 times a normal number, whatever the layer's width.
 
     Each layer shrinks what passes, forward and back, to about 8 % (0.01 x sqrt(64)).
-    After eight layers nothing is left: all samples give the same output and the first
-    layers hardly get a gradient. The initial loss is ln 10 to many digits, so it shows
-    nothing. The network does not ignore its input by design, and no parameter is frozen.
+    After eight layers nothing is left: outputs differ by 1e-10 between samples, and every
+    weight's gradient is near 1e-9, the last layer's (tiny inputs) as well as the first's
+    (tiny gradient from above). So the ratio of last to first weight gradient shows
+    nothing, and nor does the initial loss, ln 10 to many digits. The last bias alone gets
+    a sound gradient. The network does not ignore its input by design, and no parameter is
+    frozen.
 
-    Step: 1 (activations and gradients by layer), at the latest 2 (stays at chance).
+    Step: 1 (activations and gradients by layer), else 2 (stays at chance, unless an
+    adaptive optimiser with a high rate digs itself out).
     First cause: "the initial weights are too small for this depth: activations and
     gradients vanish from layer to layer".
     """

@@ -234,6 +234,34 @@ def test_units_that_the_input_does_not_reach_are_not_called_dead():
     assert codes(judged(layers=(varied, relu))) == ["dead_relu"]
 
 
+def linear(name, sd):
+    return LayerStatistics(name=name, kind="Linear", mean=0, sd=sd, zero_share=0, dead_share=0)
+
+
+@pytest.mark.parametrize(
+    ("scales", "found"),
+    [
+        ((1.0, 0.5, 0.3, 0.1), []),
+        ((1.0, 0.03, 1e-4, 1e-6), ["activation_scale_drift"]),
+        ((1.0, 50.0, 5e3, 5e5), ["activation_scale_drift"]),
+        ((1.0, 0.0, math.nan, 1e-9), []),
+        ((1.0, 1e-9), []),
+    ],
+    ids=["healthy", "shrinking", "growing", "not finite", "two layers"],
+)
+def test_scales_that_drift_from_layer_to_layer(scales, found):
+    layers = tuple(linear(f"fc{at}", sd) for at, sd in enumerate(scales))
+
+    assert codes(judged(layers=layers)) == found
+
+
+def test_samples_that_mix_in_a_batch_fail():
+    report = judged(description(outputs=outputs(mixes_batch=True)))
+
+    assert report.verdict is StepState.FAILED
+    assert codes(report) == ["batch_mixing"]
+
+
 def test_only_relu_like_layers_have_dead_units():
     layer = LayerStatistics(name="fc", kind="Linear", mean=0, sd=0, zero_share=1, dead_share=1)
 

@@ -191,8 +191,21 @@ def test_weights_that_move_while_unseen_samples_gain_nothing():
     alone = STEP.judge(context(runs))
 
     assert codes(with_step_two) == ["noisy_labels"]
+    assert with_step_two.evidence["best_lr"] is None
     assert "could memorise a few samples" in with_step_two.sentence
     assert "train loss falls by 4.8 %" in alone.sentence
+
+
+def test_what_step_one_found_comes_before_shuffled_labels():
+    runs = [run(0, 1e-4, 2.31, ratio=1e-5), run(1, 1e-2, 2.31, ratio=2e-3)]
+    (finding,) = STEP.judge(context(runs, learned={"overfit_lr": 1e-2})).findings
+    drifting = finding.model_copy(update={"code": "activation_scale_drift"})
+    history = [STEP.judge(context(runs)).model_copy(update={"findings": (drifting,), "number": 1})]
+
+    report = STEP.judge(context(runs, history=history, pass_number=1))
+
+    assert codes(report) == ["stuck_at_chance"]
+    assert "Step 1 found why: activation_scale_drift" in report.sentence
 
 
 def test_nothing_between_too_low_and_too_high():
@@ -242,6 +255,13 @@ def test_update_ratios_beside_a_working_rate_are_information(ratio, code):
 )
 def test_one_rate_judged(before, after, error, baseline, result):
     assert judge_rate(before, after, error, baseline) is result
+
+
+def test_a_rise_on_unseen_samples_alone_is_no_explosion():
+    assert judge_rate(2.37, 2.79, 0.03, LN10, train_rise=0.0) is RateResult.BARELY_MOVES
+    assert judge_rate(2.37, 2.79, 0.03, LN10, train_rise=0.2) is RateResult.EXPLODES
+    rising = run(0, 1.0, 2.9, train_after=2.2)
+    assert STEP.judge(context([rising])).learned["rates"][0]["result"] == "barely moves"
 
 
 @given(

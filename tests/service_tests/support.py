@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from recipes.curve import CurveBlock
 from recipes.description import TaskDescription
@@ -32,6 +33,7 @@ from recipes.wire import (
 )
 from service import attempts, studies, workers
 from service.advance import advance
+from service.database.base import Base
 from service.database.engine import Database
 from service.dispatch.scripted import Answer
 from service.recipe import Recipe
@@ -139,7 +141,7 @@ class Bench:
     database: Database
     settings: Settings
 
-    def create(self, **changes: object) -> str:
+    def create(self, **changes: Any) -> str:
         config = StudyConfig.model_validate({"name": "study", "task": "digits", **changes})
         with self.database.write() as session:
             return studies.create(session, config).id
@@ -167,7 +169,7 @@ class Bench:
             return attempts.points(session, claim.attempt, request).accepted
 
     def finish(
-        self, claim: Claim, state: AttemptState = AttemptState.SUCCEEDED, **fields: object
+        self, claim: Claim, state: AttemptState = AttemptState.SUCCEEDED, **fields: Any
     ) -> None:
         request = FinishRequest.model_validate({"fence": claim.fence, "state": state, **fields})
         with self.database.write() as session:
@@ -189,12 +191,13 @@ class Bench:
         self.advance(study, recipe(PlainStep(StepKind.INITIAL_LOSS, jobs)))
         return study
 
-    def dump(self) -> dict[str, list[tuple[object, ...]]]:
-        """Every row of every table."""
-        from service.database.base import Base
-
+    def dump(self) -> dict[str, list[dict[str, Any]]]:
+        """Every row of every table, by key."""
         with self.database.read() as session:
             return {
-                table.name: sorted(map(tuple, session.execute(table.select())), key=repr)
+                table.name: [
+                    dict(row._mapping)
+                    for row in session.execute(table.select().order_by(*table.primary_key))
+                ]
                 for table in Base.metadata.sorted_tables
             }

@@ -16,7 +16,6 @@ from service.database.engine import Database
 from service.dispatch.scripted import ScriptedDispatcher
 from service.recipe import Recipe
 from service.reports import comparable
-from service.settings import Settings
 from service.views import StudyReport, StudyView
 from tests.service_tests.support import ONE_STEP, Bench, Falling, PlainStep, recipe
 
@@ -41,6 +40,16 @@ def conduct(bench: Bench, study: str, steps: Recipe) -> StudyView:
         if view.state not in (StudyState.PENDING, StudyState.RUNNING):
             return view
     raise AssertionError(f"the study did not end: {view}")
+
+
+def wait_until_ended(database: Database, names: list[str]) -> set[StudyState]:
+    deadline = time.monotonic() + 30
+    states: set[StudyState] = set()
+    while time.monotonic() < deadline and not (states and all(s.has_ended for s in states)):
+        time.sleep(0.05)
+        with database.read() as session:
+            states = {studies.get(session, name).state for name in names}
+    return states
 
 
 def report(database: Database, study: str) -> StudyReport:
@@ -104,22 +113,20 @@ def test_a_step_that_raises_fails_its_study_and_no_other(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = recipe(PlainStep(StepKind.INITIAL_LOSS, raises=ZeroDivisionError))
-    study = bench.create()
+    study = bench.create(steps=(1,))
 
     view = conduct(bench, study, broken)
 
     assert view.state is StudyState.FAILED
-    assert view.reason == (
-        "step 1 could not be decided: ZeroDivisionError: a rule's own mistake"
-    )
+    assert view.reason == ("step 1 could not be decided: ZeroDivisionError: a rule's own mistake")
     assert "ZeroDivisionError" in caplog.text  # with its traceback
-    assert conduct(bench, bench.create(), ONE_STEP).state is StudyState.COMPLETED
+    assert conduct(bench, bench.create(steps=(1,)), ONE_STEP).state is StudyState.COMPLETED
 
 
 def test_a_crash_between_plan_and_write_changes_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = bench.create()
+    study = bench.create(steps=(1,))
     bench.describe(bench.worker())
     before = bench.dump()
 
@@ -143,20 +150,16 @@ def test_two_conductors_do_each_thing_once(bench: Bench) -> None:
     names = [bench.create(name=f"s{number}", seed=number) for number in range(4)]
     stop = threading.Event()
     threads = [
-        threading.Thread(target=conductor(bench, THREE_STEPS).run, args=(stop,))
-        for _ in range(2)
+        threading.Thread(target=conductor(bench, THREE_STEPS).run, args=(stop,)) for _ in range(2)
     ]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 60
-    states: set[StudyState] = set()
-    while states != {StudyState.COMPLETED} and time.monotonic() < deadline:
-        time.sleep(0.05)
-        with bench.database.read() as session:
-            states = {studies.get(session, name).state for name in names}
-    stop.set()
-    for thread in threads:
-        thread.join(10)
+    try:
+        states = wait_until_ended(bench.database, names)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(10)
 
     assert states == {StudyState.COMPLETED}
     for name in names:
@@ -194,13 +197,11 @@ def test_nothing_is_reaped_within_a_lease_of_the_start(bench: Bench) -> None:
     time.sleep(bench.settings.lease_seconds + 0.1)  # the service was away
     conducting = Conductor(bench.database, settings=bench.settings, recipe=ONE_STEP)
 
-    def states() -> list[object]:
-        return [row[5].value for row in bench.dump()["attempt"]]  # type: ignore[attr-defined]
+    def states() -> list[str]:
+        return [row["state"] for row in bench.dump()["attempt"]]
 
     conducting.look()
     assert states() == ["running"]
     time.sleep(bench.settings.lease_seconds + 0.1)
     conducting.look()
-    assert sorted(map(str, states())) == ["lost", "queued"]
-
-
+    assert states() == ["lost", "queued"]

@@ -40,6 +40,9 @@ class StandIn:
     def __init__(self) -> None:
         self.num_jobs = 0
 
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
     def run(self, job: StartJob, channel: Channel) -> JobDone:
         assert job.job.run is not None
         self.num_jobs += 1

@@ -72,6 +72,7 @@ def test_describes_and_trains_digits(service: FakeService, tmp_path: Path) -> No
     assert TOKEN.encode() not in log
 
 
+@pytest.mark.slow
 def test_a_killed_slot_process_fails_the_attempt_alone(
     service: FakeService, tmp_path: Path
 ) -> None:
@@ -92,7 +93,9 @@ def test_a_killed_slot_process_fails_the_attempt_alone(
         assert following.finish.state is AttemptState.SUCCEEDED
 
 
-@pytest.mark.parametrize("how", ["terminate", "close stdin"])
+@pytest.mark.parametrize(
+    "how", ["terminate", pytest.param("close stdin", marks=pytest.mark.slow)]
+)
 def test_leaving_while_training_hands_the_attempt_back(
     service: FakeService, tmp_path: Path, how: str
 ) -> None:

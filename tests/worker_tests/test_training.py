@@ -386,3 +386,39 @@ def test_data_of_one_load_serve_many_runs() -> None:
     before = data["train"].batch(torch.arange(5))[0].clone()
     train(Blobs(), data, run, report)
     assert torch.equal(before, data["train"].batch(torch.arange(5))[0])
+
+
+def test_augment_gets_the_setting_where_it_asks_for_it() -> None:
+    seen: list[object] = []
+
+    class Asks(Blobs):
+        def augment(self, batch, generator, params):  # type: ignore[no-untyped-def]
+            seen.append(params["noise"])
+            return batch
+
+    trained(Asks(), run_spec({"noise": 0.5}, iterations=2))
+    assert seen == [0.5, 0.5]
+
+
+def test_lazy_layers_are_given_their_shapes() -> None:
+    class Lazy(Blobs):
+        def model(self, params: object) -> nn.Module:
+            return nn.Sequential(nn.LazyLinear(16), nn.ReLU(), nn.LazyLinear(4))
+
+    report = trained(Lazy(), run_spec({"init": "kaiming"}, epochs=2))
+    assert report.outcomes[0].message is None
+    assert report.curve("loss").values[-1] < report.curve("loss").values[0]
+
+
+def test_params_of_the_trainer_reach_it() -> None:
+    def last_loss(**params: object) -> float:
+        return trained(Blobs(), run_spec(params, iterations=8)).curve("loss").values[-1]
+
+    changes: list[dict[str, object]] = [
+        {}, {"nesterov": True}, {"momentum": 0.5}, {"weight_decay": 0.1}, {"grad_clip": 0.1},
+        {"batch_size": 16}, {"label_smoothing": 0.2}, {"init": "small_normal"},
+        {"schedule": "linear"}, {"warmup": 4}, {"optimizer": "adam", "lr": 0.01},
+        {"optimizer": "adam", "lr": 0.01, "beta1": 0.5},
+        {"optimizer": "adam", "lr": 0.01, "beta2": 0.9},
+    ]  # fmt: skip
+    assert len({last_loss(**params) for params in changes}) == len(changes)

@@ -1,0 +1,240 @@
+"""The product's own processes, started, found, killed and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from recipes.study import StudyConfig
+from service.http_client import Client, ClientError
+from service.reports import comparable
+from service.views import StudyReport, StudyView
+
+Result = TypeVar("Result")
+ENDED = ("completed", "needs_action", "failed", "cancelled")
+
+QUICK = {
+    # Leases of half a second would lose attempts to a busy machine; two are lost in time.
+    "SEVENSTEP_HEARTBEAT_SECONDS": "0.4",
+    "SEVENSTEP_LEASE_SECONDS": "2",
+    "SEVENSTEP_CHECKPOINT_SECONDS": "0",
+    "SEVENSTEP_BATCH_SECONDS": "0.05",
+    "SEVENSTEP_CONDUCTOR_TICK_SECONDS": "0.2",
+}
+"""Settings under which losing a worker takes seconds."""
+
+
+def sevenstep(*arguments: str) -> list[str]:
+    """A command line of the product, in this interpreter."""
+    return [sys.executable, "-P", "-m", "recipes.cli", *arguments]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(
+    condition: Callable[[], Result | None],
+    *,
+    seconds: float = 60.0,
+    every: float = 0.02,
+    what: str = "",
+) -> Result:
+    """The condition's first true result. Raises TimeoutError naming what did not come."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        result = condition()
+        if result:
+            return result
+        time.sleep(every)
+    raise TimeoutError(f"{what or condition} did not come within {seconds} s")
+
+
+class Installation:
+    """One data directory, and the service that runs on it. A context manager."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        slots: int = 1,
+        worker: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self.slots = slots
+        self.worker = worker
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("SEVENSTEP_")},
+            **QUICK,
+            **(environment or {}),
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = data_dir.parent / f"{data_dir.name}.service.log"
+        self._agents: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Installation:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for agent in self._agents:
+            agent.kill()
+            agent.wait()
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def start(self) -> None:
+        """Start the service and wait until it answers."""
+        command = sevenstep("serve", "--port", str(self.port), "--allow-task-files")
+        command += ["--data-dir", str(self.data_dir)]
+        command += ["--slots", str(self.slots)] if self.worker else ["--no-worker"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+        wait_for(self._is_ready, what=f"the service (see {self.log})")
+
+    def _is_ready(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the service ended: {self.log.read_text()[-2000:]}")
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                pass
+        except OSError:
+            return False
+        with Client(self.address, "") as client:
+            return client.is_sevenstep()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def token(self) -> str:
+        import json
+
+        return str(json.loads((self.data_dir / "server.json").read_text())["token"])
+
+    def client(self) -> Client:
+        return Client(self.address, self.token)
+
+    def add_agent(
+        self, home: Path, *, slots: int = 1, name: str = "elsewhere"
+    ) -> subprocess.Popen[bytes]:
+        """Start an agent as another machine would: own home, address and token alone."""
+        home.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **self.environment,
+            "HOME": str(home),
+            "SEVENSTEP_DATA_DIR": str(home / "data"),
+            "SEVENSTEP_TOKEN": self.token,
+        }
+        command = sevenstep("worker", "--server", self.address, "--slots", str(slots))
+        with (home / "agent.log").open("ab") as log:
+            agent = subprocess.Popen(
+                [*command, "--name", name],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._agents.append(agent)
+        return agent
+
+    def agent(self) -> psutil.Process | None:
+        """The local engine's agent."""
+        return _child(self.process.pid if self.process else None, "worker")
+
+    def slot(self) -> psutil.Process | None:
+        """One of the agent's slot processes."""
+        agent = self.agent()
+        return _child(agent.pid if agent else None, "slot_process")
+
+    def kill(self, which: str) -> None:
+        """SIGKILL ``service``, ``agent`` or ``slot``; the service is started again."""
+        if which == "service":
+            assert self.process is not None
+            self.process.kill()
+            self.process.wait()
+            self.start()
+            return
+        victim = wait_for(self.agent if which == "agent" else self.slot, what=which)
+        victim.send_signal(signal.SIGKILL)
+
+    def restart_if_dead(self) -> bool:
+        """Start the service again when it has died; whether it had."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            return False
+        self.start()
+        return True
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """Rows of the SQLite file, read beside the service."""
+        connection = sqlite3.connect(f"file:{self.data_dir / 'sevenstep.db'}?mode=ro", uri=True)
+        try:
+            return connection.execute(query).fetchall()
+        finally:
+            connection.close()
+
+    def create(self, task: str, *, seed: int = 0, steps: tuple[int, ...] = (1, 2, 3)) -> str:
+        """Create a study; its id."""
+        with self.client() as client:
+            config = StudyConfig(name="study", task=task, seed=seed, steps=steps)
+            return client.create_study(config).id
+
+    def wait(self, study: str, *, seconds: float = 180.0) -> StudyReport:
+        """The report, once the study has ended or needs a person."""
+        with self.client() as client:
+            wait_for(
+                lambda: self._has_ended(client, study),
+                seconds=seconds,
+                every=0.1,
+                what=f"study {study}",
+            )
+            return StudyReport.model_validate_json(client.report_json(study))
+
+    def _has_ended(self, client: Client, study: str) -> bool:
+        if self.restart_if_dead():
+            return False
+        try:
+            view: StudyView = client.study(study)
+        except ClientError:
+            return False  # it is dying or starting: ask again
+        return view.state in ENDED
+
+    def run(self, task: str, **fields: object) -> dict[str, object]:
+        """A whole study's report, without what equal studies may differ in."""
+        return comparable(self.wait(self.create(task, **fields)))  # type: ignore[arg-type]
+
+
+def _child(parent: int | None, word: str) -> psutil.Process | None:
+    if parent is None:
+        return None
+    try:
+        for child in psutil.Process(parent).children():
+            if any(word in part for part in child.cmdline()):
+                return child
+    except psutil.NoSuchProcess:
+        pass
+    return None

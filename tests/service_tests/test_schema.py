@@ -1,0 +1,173 @@
+"""Migrations: up, down, with rows in the tables, and no other schema than the models'."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy.engine import make_url
+
+from service.database import schema
+from service.database.base import Base
+from service.database.engine import Database
+from service.errors import SchemaTooNew, SchemaTooOld
+from service.settings import Settings
+from tests.service_tests.support import Bench, block, outcome
+
+OpenDatabase = Callable[[str], Database]
+
+
+def filled(url: str, open_database: OpenDatabase, settings: Settings) -> Bench:
+    """A database with rows in most tables."""
+    bench = Bench(open_database(url), settings)
+    bench.planned([2])
+    claim = bench.must_claim(bench.worker())
+    bench.points(claim, block(0, 1.0, 2.0), outcomes=[outcome(0)])
+    return bench
+
+
+def set_revision(bench: Bench, revision: str) -> None:
+    with bench.database.write() as session:
+        session.execute(sa.text("UPDATE alembic_version SET version_num = :r"), {"r": revision})
+
+
+def test_upgrade_makes_what_the_models_say(
+    empty_database_url: str, open_database: OpenDatabase
+) -> None:
+    database = open_database(empty_database_url)
+    with pytest.raises(SchemaTooOld, match=r"has schema none.*`sevenstep db upgrade`"):
+        database.check_schema()
+
+    database.upgrade()
+    database.upgrade()
+
+    database.check_schema()
+    with database.read() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_checks_of_enums_are_those_of_the_models(database: Database) -> None:
+    """Alembic compares no CHECK constraints."""
+    wanted = {
+        (table.name, constraint.name, *column.type.enums)
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        if isinstance(column.type, sa.Enum)
+        for constraint in table.constraints
+        if isinstance(constraint, sa.CheckConstraint) and constraint.name
+        if str(constraint.name).endswith(f"_{column.type.name}")
+    }
+    with database.read() as session:
+        inspector = sa.inspect(session.connection())
+        found = {
+            (table.name, check["name"]): check["sqltext"]
+            for table in Base.metadata.sorted_tables
+            for check in inspector.get_check_constraints(table.name)
+        }
+    assert len(wanted) > 8
+    assert len(found) == len(wanted)
+    for table, name, *values in wanted:
+        sql = found[table, name]
+        assert sql.count("'") == 2 * len(values)
+        assert all(f"'{value}'" in sql for value in values)
+
+
+def test_every_foreign_key_has_an_index(database: Database) -> None:
+    for table in Base.metadata.sorted_tables:
+        indexed = [next(iter(index.columns)).name for index in table.indexes]
+        indexed += [
+            next(iter(constraint.columns)).name
+            for constraint in table.constraints
+            if isinstance(constraint, (sa.UniqueConstraint, sa.PrimaryKeyConstraint))
+        ]
+        for key in table.foreign_keys:
+            assert key.parent.name in indexed, f"{table.name}.{key.parent.name}"
+
+
+def test_down_and_up_again(
+    database_url: str, open_database: OpenDatabase, settings: Settings
+) -> None:
+    bench = filled(database_url, open_database, settings)
+    bench.database.dispose()
+
+    schema.downgrade(make_url(database_url), "base")
+    with pytest.raises(SchemaTooOld):
+        bench.database.check_schema()
+    bench.database.upgrade()
+
+    assert bench.create()
+
+
+def test_child_rows_survive_a_table_made_anew(
+    database_url: str, open_database: OpenDatabase, settings: Settings
+) -> None:
+    """SQLite changes a column by making the table anew; ON DELETE CASCADE must not see it."""
+    bench = filled(database_url, open_database, settings)
+    before = bench.dump()
+    bench.database.dispose()
+
+    with schema._transaction(bench.database.url) as connection:
+        operations = Operations(MigrationContext.configure(connection))
+        recreate = "always" if bench.database.is_sqlite else "never"
+        for table in ("study", "trial", "attempt", "curve"):
+            with operations.batch_alter_table(table, recreate=recreate) as batch:
+                batch.add_column(sa.Column("added", sa.Integer()))
+        for table in ("study", "trial", "attempt", "curve"):
+            with operations.batch_alter_table(table, recreate=recreate) as batch:
+                batch.drop_column("added")
+
+    assert bench.dump() == before
+
+
+def test_a_newer_schema_is_refused_and_left_alone(
+    database_url: str, open_database: OpenDatabase, settings: Settings
+) -> None:
+    bench = filled(database_url, open_database, settings)
+    set_revision(bench, "9999")
+    before = bench.dump()
+
+    with pytest.raises(SchemaTooNew, match=r"9999.*newer sevenstep"):
+        bench.database.check_schema()
+    with pytest.raises(SchemaTooNew):
+        bench.database.upgrade()
+
+    assert bench.dump() == before
+
+
+def test_two_upgrades_at_once(empty_database_url: str, open_database: OpenDatabase) -> None:
+    databases = [open_database(empty_database_url) for _ in range(2)]
+    barrier = threading.Barrier(2)
+
+    def upgrade(database: Database) -> None:
+        barrier.wait()
+        database.upgrade()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(upgrade, databases))
+
+    databases[0].check_schema()
+
+
+def test_a_migration_that_fails_leaves_nothing(
+    empty_database_url: str, open_database: OpenDatabase
+) -> None:
+    database = open_database(empty_database_url)
+
+    def die_before_the_commit() -> None:
+        with schema._transaction(database.url) as connection:
+            command.upgrade(schema.config(connection), "head")
+            raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        die_before_the_commit()
+
+    with database.read() as session:
+        assert sa.inspect(session.connection()).get_table_names() == []

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import stat
+import threading
+import time
+from pathlib import Path
+
+import httpx2
+
+from recipes.study import StudyConfig
+from service.http_client import Client, Event
+from tests.service_tests.processes import serving, sevenstep
+
+CONFIG = StudyConfig(name="first", task="digits")
+
+
+def test_the_token_outlives_a_restart_and_is_the_owners_alone(tmp_path: Path) -> None:
+    with serving(tmp_path) as (process, first):
+        assert stat.S_IMODE(os.stat(tmp_path / "server.json").st_mode) == 0o600
+        assert first.is_alive
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert not first.is_alive
+    with serving(tmp_path) as (process, second):
+        assert second.token == first.token
+        process.kill()
+        process.wait()
+    with serving(tmp_path) as (_, third):
+        assert third.token == first.token
+
+
+def test_a_stream_brings_events_and_resumes_without_gap_or_double(tmp_path: Path) -> None:
+    with serving(tmp_path) as (_, file), Client(file.address, file.token) as client:
+        study = client.create_study(CONFIG).id
+        seen: list[Event] = []
+        cancelled = threading.Event()
+
+        def cancel() -> None:
+            with Client(file.address, file.token) as other:
+                other.cancel(study)
+            cancelled.set()
+
+        for event in client.events(study, 0):
+            seen.append(event)
+            if event.kind == "study" and not cancelled.is_set():
+                cancel()
+            if event.kind == "study" and event.data["payload"]["state"] == "cancelled":
+                break
+        sequences = [event.id for event in seen if event.kind != "at"]
+        assert sequences == list(range(1, len(sequences) + 1))
+        headers = {"Authorization": f"Bearer {file.token}", "Last-Event-ID": "1"}
+        url = f"{file.address}/api/v1/studies/{study}/events"
+        with httpx2.stream("GET", url, headers=headers) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            ids = []
+            for line in answer.iter_lines():
+                if line.startswith("id: "):
+                    ids.append(int(line[4:]))
+                if ids and ids[-1] == sequences[-1]:
+                    break
+        assert ids == list(range(1, sequences[-1] + 1))
+
+
+def test_it_ends_promptly_with_a_stream_and_a_long_poll_open(tmp_path: Path) -> None:
+    with serving(tmp_path) as (process, file), Client(file.address, file.token) as client:
+        study = client.create_study(CONFIG).id
+        opened = threading.Event()
+
+        def follow() -> None:
+            with Client(file.address, file.token) as other:
+                for _ in other.events(study, 0):
+                    opened.set()
+
+        reader = threading.Thread(target=follow)
+        reader.start()
+        assert opened.wait(5)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 3
+        reader.join(5)
+        assert not reader.is_alive()
+
+
+def one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = sevenstep("serve", "--no-worker", "--port", port, "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert f"port {port} of 127.0.0.1 is in use" in one_line(done.stderr)
+
+
+def test_two_services_never_share_a_file(tmp_path: Path) -> None:
+    with serving(tmp_path):
+        done = sevenstep("serve", "--no-worker", "--port", "0", "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "another service" in one_line(done.stderr)
+
+
+def test_a_data_directory_that_cannot_be_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = str(tmp_path / "file" / "data")
+    done = sevenstep("serve", "--no-worker", "--port", "0", "--data-dir", folder)
+    assert done.returncode == 1
+    assert folder in one_line(done.stderr)
+    assert "SEVENSTEP_DATA_DIR" in done.stderr
+
+
+def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path, sqlite_template: Path) -> None:
+    path = tmp_path / "sevenstep.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    done = sevenstep("serve", "--no-worker", "--port", "0", "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "newer" in one_line(done.stderr)
+
+
+def test_a_database_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "sevenstep.db").write_text("this is no database, it is a text file\n" * 100)
+    done = sevenstep("serve", "--no-worker", "--port", "0", "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "the database cannot be used" in one_line(done.stderr)
+
+
+def test_torch_never_enters_the_service(tmp_path: Path) -> None:
+    with serving(tmp_path) as (process, file):
+        with Client(file.address, file.token) as client:
+            client.create_study(CONFIG)
+            client.studies(10)
+        maps = Path(f"/proc/{process.pid}/maps").read_text()
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    assert "/torch/" not in maps
+    resident_kib = int(status.partition("VmRSS:")[2].split()[0])
+    assert resident_kib < 200 * 1024
+
+
+def test_db_upgrade_makes_the_tables(tmp_path: Path) -> None:
+    done = sevenstep("db", "upgrade", "--data-dir", str(tmp_path))
+    assert done.returncode == 0
+    assert "this release's schema" in done.stdout
+    assert (tmp_path / "sevenstep.db").exists()
+
+
+def test_study_commands_need_a_service_and_work_with_one(tmp_path: Path) -> None:
+    done = sevenstep("study", "list", "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "sevenstep serve" in one_line(done.stderr)
+    with serving(tmp_path) as (_, file):
+        with Client(file.address, file.token) as client:
+            study = client.create_study(CONFIG).id
+        listed = sevenstep("study", "list", "--data-dir", str(tmp_path))
+        assert study in listed.stdout
+        ended = sevenstep("study", "cancel", study, "--data-dir", str(tmp_path))
+        assert ended.returncode == 0
+        shown = sevenstep("study", "show", study, "--data-dir", str(tmp_path))
+        assert "Cancelled" in shown.stdout

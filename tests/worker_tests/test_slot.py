@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from recipes.run import TaskRef
+from tests.worker_tests.stand_in_slot import COMMAND
+from tests.worker_tests.test_agent import train_job
+from worker.devices import CPU, Device
+from worker.messages import (
+    JobDone,
+    OutcomeReported,
+    PointsReported,
+    Ready,
+    SlotMessage,
+    StartJob,
+    StopJob,
+)
+from worker.slot import TAIL_BYTES, Exited, SlotProcess, slot_environment
+
+
+@contextmanager
+def slot(*command: str) -> Iterator[SlotProcess]:
+    with closing(SlotProcess(CPU, command=command or COMMAND)) as process:
+        yield process
+
+
+def receive(process: SlotProcess) -> SlotMessage | Exited:
+    message = process.receive(20.0)
+    assert message is not None
+    return message
+
+
+def start(process: SlotProcess, directory: Path, path: str = "any:fast") -> None:
+    process.send(
+        StartJob(
+            attempt="a", job=train_job(path), checkpoint_seconds=0.0, directory=str(directory)
+        )
+    )
+
+
+def test_messages_come_in_order_whatever_user_code_prints(tmp_path: Path) -> None:
+    with slot() as process:
+        start(process, tmp_path)
+        kinds = [type(receive(process)) for _ in range(8)]
+        assert kinds == [Ready, *[PointsReported] * 5, OutcomeReported, JobDone]
+
+
+def test_a_stop_counts_for_the_running_job_only(tmp_path: Path) -> None:
+    with slot() as process:
+        assert isinstance(receive(process), Ready)
+        process.send(StopJob())
+        start(process, tmp_path)
+        while not isinstance(message := receive(process), JobDone):
+            pass
+        assert message.result == "succeeded"
+
+
+def test_the_end_is_the_last_message_and_commands_to_the_dead_are_harmless() -> None:
+    with slot() as process:
+        process.kill()
+        while not isinstance(message := receive(process), Exited):
+            pass
+        assert message.returncode == -9
+        assert not process.alive
+        process.send(StopJob())
+        process.kill()
+        assert process.receive(0.0) is None
+
+
+def test_the_tail_is_bounded_and_is_the_end() -> None:
+    script = "import sys; sys.stderr.write('x' * 300_000 + 'the end'); sys.exit(7)"
+    with slot(sys.executable, "-c", script) as process:
+        end = receive(process)
+    assert isinstance(end, Exited)
+    assert end.sentence == "exit code 7"
+    assert len(end.tail) == TAIL_BYTES
+    assert end.tail.endswith("the end")
+
+
+def test_a_child_that_speaks_nonsense_is_ended() -> None:
+    with slot("sh", "-c", "echo nonsense; sleep 60") as process:
+        end = receive(process)
+    assert isinstance(end, Exited)
+    assert end.returncode == -9
+
+
+def test_a_process_serves_the_task_it_had_first(tmp_path: Path) -> None:
+    with slot() as process:
+        assert process.serves(TaskRef(path="any:fast"))
+        start(process, tmp_path)
+        assert process.serves(TaskRef(path="any:fast"))
+        assert not process.serves(TaskRef(path="any:fast", args={"size": 2}))
+        assert not process.serves(TaskRef(path="other:fast"))
+
+
+def test_user_code_sees_its_device_one_thread_and_no_token() -> None:
+    seen = slot_environment(
+        {"SEVENSTEP_TOKEN": "secret", "CUDA_VISIBLE_DEVICES": "0,1", "A": "b"},
+        Device("cuda:1", "1"),
+    )
+    assert "SEVENSTEP_TOKEN" not in seen
+    assert (seen["CUDA_VISIBLE_DEVICES"], seen["OMP_NUM_THREADS"], seen["A"]) == ("1", "1", "b")
+
+
+@pytest.mark.parametrize(
+    ("returncode", "words"),
+    [(0, "exit code 0"), (-11, "killed by SIGSEGV"), (-9, "memory ran out"), (-250, "signal 250")],
+)
+def test_an_end_is_told_in_words(returncode: int, words: str) -> None:
+    assert words in Exited(returncode, "").sentence

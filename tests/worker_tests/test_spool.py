@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import threading
+import time
+
+from recipes.curve import CurveBlock
+from recipes.wire import MAX_BLOCKS
+from tests.worker_tests.stand_in_slot import outcome
+from worker.messages import CheckpointWritten
+from worker.spool import BATCH_OUTCOMES, BATCH_POINTS, Batch, Spool, cut
+
+CHECKPOINT = CheckpointWritten(trial=0, epoch=1, iteration=9, path="/x")
+
+
+def block(num_points: int, first: int = 0) -> CurveBlock:
+    iterations = tuple(range(first, first + num_points))
+    values = tuple(map(float, iterations))
+    return CurveBlock(trial=0, metric="loss", split="train", iterations=iterations, values=values)
+
+
+def test_a_batch_is_cut_where_it_is_full() -> None:
+    assert cut([]) == (0, False)
+    assert cut([block(1), block(1)]) == (2, False)
+    assert cut([block(BATCH_POINTS), block(1)]) == (1, True)
+    assert cut([block(BATCH_POINTS - 1), block(2)]) == (1, True)
+    assert cut([block(5_000)]) == (1, True)
+    assert cut([block(1)] * 3_000) == (MAX_BLOCKS, True)
+    assert cut([outcome(0)] * 3_000) == (BATCH_OUTCOMES, True)
+
+
+def test_a_checkpoint_travels_alone_after_what_it_covers() -> None:
+    assert cut([block(1), CHECKPOINT, block(1)]) == (1, True)
+    assert cut([CHECKPOINT, block(1)]) == (1, True)
+
+
+def test_reports_leave_in_order_and_none_is_lost() -> None:
+    spool = Spool(batch_seconds=0.001)
+    reports = [block(700, first=700 * i) for i in range(20)]
+    batches: list[Batch] = []
+
+    def drain() -> None:
+        while (batch := spool.take()) is not None:
+            batches.append(batch)
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    for report in reports[:10]:
+        spool.put(report)
+    spool.put(CHECKPOINT)
+    for report in reports[10:]:
+        spool.put(report)
+    spool.put(outcome(0))
+    spool.close()
+    thread.join(5.0)
+    assert [item for batch in batches for item in batch.blocks] == reports
+    position = next(i for i, batch in enumerate(batches) if batch.checkpoint)
+    assert [item for batch in batches[:position] for item in batch.blocks] == reports[:10]
+    assert batches[-1].outcomes == (outcome(0),)
+
+
+def test_a_report_waits_a_moment_for_others() -> None:
+    spool = Spool(batch_seconds=0.2)
+    spool.put(block(1))
+    began = time.monotonic()
+    spool.put(block(1, first=1))
+    batch = spool.take()
+    assert batch is not None
+    assert len(batch.blocks) == 2
+    assert 0.1 < time.monotonic() - began < 2.0
+
+
+def test_a_full_spool_holds_the_run_back_until_something_leaves() -> None:
+    spool = Spool(batch_seconds=0.0, most_points=10)
+    spool.put(block(10))
+    thread = threading.Thread(target=spool.put, args=(block(1, first=10),))
+    thread.start()
+    thread.join(0.1)
+    assert thread.is_alive()
+    assert spool.take() is not None
+    thread.join(5.0)
+    assert not thread.is_alive()
+
+
+def test_discarding_frees_everybody() -> None:
+    spool = Spool(batch_seconds=0.0, most_points=1)
+    spool.put(block(1))
+    thread = threading.Thread(target=spool.put, args=(block(1, first=1),))
+    thread.start()
+    spool.discard()
+    thread.join(5.0)
+    assert not thread.is_alive()
+    assert spool.take() is None
