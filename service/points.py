@@ -19,6 +19,9 @@ from service.repositories.attempts import HELD
 from service.repositories.curves import CurveName
 
 MAX_ITERATION = 2**31 - 1
+MAX_METRIC = 256
+MAX_SPLIT = 16
+"""The columns' sizes: Postgres refuses more, SQLite would keep it."""
 log = logging.getLogger(__name__)
 
 
@@ -82,6 +85,14 @@ def _check(request: PointsRequest, members: Mapping[int, _Member]) -> None:
                 "state", outcome.state.value, "an outcome is an end; send complete or failed"
             )
     for block in request.blocks:
+        for field, text, longest in (
+            ("metric", block.metric, MAX_METRIC),
+            ("split", block.split, MAX_SPLIT),
+        ):
+            if not 1 <= len(text) <= longest or "\x00" in text:
+                raise InvalidInput(
+                    field, text[:longest], f"give 1 to {longest} characters, none of them NUL"
+                )
         if block.iterations and block.iterations[-1] > MAX_ITERATION:
             raise InvalidInput(
                 "iterations", block.iterations[-1], f"iterations end at {MAX_ITERATION}"

@@ -11,13 +11,14 @@ from recipes.wire import RegisterAnswer, RegisterRequest, WorkerState
 from service import attempts
 from service.clock import database_now
 from service.database.models import Worker
-from service.database.statements import plain_text
+from service.errors import InvalidInput
 from service.repositories import attempts as attempt_repository
 from service.repositories import workers as repository
 from service.settings import Settings
 from service.uids import new_uid
 from service.views import WorkerView
 
+MAX_VERSION = 64
 LATE_AFTER_PERIODS = 2
 """Heartbeats that fail to come before a worker is called late."""
 SHOWN_FOR = timedelta(days=1)
@@ -25,15 +26,22 @@ SHOWN_FOR = timedelta(days=1)
 
 
 def register(session: Session, request: RegisterRequest, *, settings: Settings) -> RegisterAnswer:
-    """Take in a worker. It gets a uid that was never used; a name may be used twice."""
+    """Take in a worker. It gets a uid that was never used; a name may be used twice.
+
+    Raises:
+        InvalidInput: Its version is too long to be one.
+    """
+    if len(request.version) > MAX_VERSION:
+        raise InvalidInput(
+            "version", request.version[:MAX_VERSION], f"give at most {MAX_VERSION} characters"
+        )
     now = database_now(session)
-    name, version = plain_text(request.name), plain_text(request.version)
     worker = Worker(
         uid=new_uid(),
-        name=name,
+        name=request.name.replace("\x00", " "),
         slots=request.slots,
         devices=json.dumps(request.devices),
-        version=version,
+        version=request.version.replace("\x00", " "),
         registered_at=now,
         seen_at=now,
     )

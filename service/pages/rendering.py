@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -89,10 +88,12 @@ def _percent(share: float) -> str:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, (list, tuple)) and any(isinstance(i, (list, dict)) for i in value):
+        return f"a list of {len(value)}, in report.json"
     if isinstance(value, (list, tuple)):
         return ", ".join(_plain(item) for item in value)
     if isinstance(value, dict):
-        return json.dumps(value)
+        return f"{', '.join(value)}, in report.json"
     return format.number(value)
 
 

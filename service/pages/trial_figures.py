@@ -31,7 +31,9 @@ def trial_figures(curves: CurvesView) -> list[Figure]:
 
 
 def _figure(metric: str, curves: Sequence[CurveView]) -> Figure:
-    curves = sorted(curves, key=lambda curve: (curve.split != "train", curve.metric))
+    curves = sorted(
+        curves, key=lambda curve: (curve.split != "train", _is_evaluated(curve), curve.metric)
+    )
     finite = [v for curve in curves for v in curve.values if math.isfinite(v)]
     positive = bool(finite) and min(finite) > 0
     return Figure(
@@ -52,11 +54,12 @@ def _subject(curve: CurveView) -> str:
 
 def _series(curve: CurveView, *, alone: bool) -> Series:
     _, _, layer = curve.metric.partition("/")
-    evaluated = curve.metric.startswith(EVALUATED)
+    evaluated = _is_evaluated(curve)
     return Series(
-        name=layer or (f"{curve.split}, evaluated" if evaluated else curve.split),
+        name=layer or _name(curve),
         x=tuple(map(float, curve.iterations)),
         y=curve.values,
+        style="dots" if evaluated and curve.split == "train" else "line",
         role=_role(curve, layer=layer, evaluated=evaluated, alone=alone),
     )
 
@@ -67,12 +70,21 @@ def _role(curve: CurveView, *, layer: str, evaluated: bool, alone: bool) -> str:
     return ROLES.get(curve.split, "muted")
 
 
+def _is_evaluated(curve: CurveView) -> bool:
+    return curve.metric.startswith(EVALUATED)
+
+
+def _name(curve: CurveView) -> str:
+    return f"{curve.split}, evaluated" if _is_evaluated(curve) else curve.split
+
+
 def _summary(curves: Sequence[CurveView]) -> str:
     parts = []
     for curve in [c for c in curves if "/" not in c.metric] or curves[:1]:
         first, last = number(float(curve.values[0])), number(float(curve.values[-1]))
-        parts.append(f"{curve.split} from {first} to {last}")
-    return f"{'; '.join(parts).capitalize()}."
+        parts.append(f"{_name(curve)} from {first} to {last}")
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _slug(metric: str) -> str:

@@ -117,6 +117,14 @@ def test_only_members_are_written_for(bench: Bench, claim: Claim) -> None:
     assert bench.dump() == before
 
 
+@pytest.mark.parametrize("metric", ["", "m" * 257, "a\x00b"])
+def test_metrics_have_names_that_every_database_takes(
+    bench: Bench, claim: Claim, metric: str
+) -> None:
+    with pytest.raises(InvalidInput, match="metric"):
+        bench.points(claim, block(0, 1.0, metric=metric))
+
+
 @pytest.mark.parametrize("uid", ["", "0" * 16, "\x00", "../../etc"])
 def test_unknown_attempts_are_not_found(bench: Bench, claim: Claim, uid: str) -> None:
     with pytest.raises(NotFound):

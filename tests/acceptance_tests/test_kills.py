@@ -1,0 +1,85 @@
+"""Nothing is lost: killed at random moments and at the worst ones, a study ends the same."""
+
+import random
+import time
+
+import pytest
+
+from service.reports import comparable
+from tests.processes import Installation
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("processes"),
+    pytest.mark.timeout(1500),
+]
+
+TASK = "digits-conv"
+"""Long enough that most moments fall into a running attempt."""
+
+NUM_RANDOM_KILLS = 20
+LEAST_HITS = 15
+"""Of the random kills, how many must hit a running attempt."""
+
+POINTS = {
+    "service": ("claim.after_commit", "points.after_commit", "finish.after_commit"),
+    "conductor": ("advance.between_plan_and_write", "advance.after_commit"),
+    "agent": (
+        *("agent.after_claim", "agent.after_points"),
+        *("agent.before_finish", "agent.after_finish"),
+    ),
+    "slot": ("slot.after_job", "slot.after_points", "slot.after_outcome", "slot.before_done"),
+}
+
+ALL_POINTS = [
+    pytest.param(f"{name}@{nth}", id=f"{name}-{nth}")
+    for names in POINTS.values()
+    for name in names
+    for nth in (1, 5)
+]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    with Installation(tmp_path_factory.mktemp("undisturbed") / "data") as installation:
+        return outcome(installation, installation.create(TASK, seed=3))
+
+
+def running_attempts(installation: Installation) -> int:
+    ((count,),) = installation.rows("SELECT count(*) FROM attempt WHERE state = 'running'")
+    assert isinstance(count, int)
+    return count
+
+
+def test_twenty_kills_at_random_moments(undisturbed, tmp_path):
+    chance = random.Random(20)
+    hits = 0
+    with Installation(tmp_path / "data") as installation:
+        for number in range(NUM_RANDOM_KILLS):
+            which = ("slot", "agent", "service")[number % 3]
+            study = installation.create(TASK, seed=3)
+            moment = chance.uniform(0.3, 6.0)
+            time.sleep(moment)
+            hits += running_attempts(installation) > 0
+            installation.kill(which)
+            assert outcome(installation, study) == undisturbed, (number, which, moment)
+        lost = installation.rows("SELECT count(*) FROM attempt WHERE number > 1")
+    assert hits >= LEAST_HITS
+    assert lost[0][0] >= LEAST_HITS - 5, "hardly any attempt had to be made again"
+
+
+@pytest.mark.parametrize("failpoint", ALL_POINTS)
+def test_a_kill_at_a_named_point(failpoint, undisturbed, tmp_path):
+    name, _, nth = failpoint.partition("@")
+    marker = tmp_path / "killed"
+    environment = {"SEVENSTEP_FAILPOINT": f"{name}@{marker}@{nth}"}
+    with Installation(tmp_path / "data", environment=environment) as installation:
+        assert outcome(installation, installation.create(TASK, seed=3)) == undisturbed
+    assert marker.exists(), f"{name} was not passed {nth} times"
+
+
+def outcome(installation: Installation, study: str) -> tuple[object, object]:
+    """A study's report and every point of every trial, once it has ended."""
+    report = installation.wait(study)
+    assert report.state == "completed", report.reason
+    return comparable(report), installation.curves(study, len(report.trials))
