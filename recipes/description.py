@@ -73,6 +73,7 @@ class ParameterDescription(Value):
     shape: tuple[int, ...]
     trainable: bool
     reached: bool  # the gradient is there and not all zero
+    registered: bool = True  # among model.parameters(), so an optimiser sees it
 
 
 class OutputDescription(Value):
@@ -81,6 +82,8 @@ class OutputDescription(Value):
     shape: tuple[int, ...]  # of one sample
     rows_sum_to_one: bool  # all in [0, 1], every row's sum within 1e-3 of 1
     in_unit_interval: bool
+    never_negative: bool = False
+    zero_share: Number = 0.0  # of all outputs, those that are exactly 0
     mixes_batch: bool  # output i depends on input j
     loss_is_cross_entropy: bool  # the task's loss equals softmax cross-entropy on the outputs
     loss_ratio_when_doubled: Number | None  # loss(2B) / loss(B) on the same samples twice

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from recipes.outcome import GradientStatistics, Initialisation
 from recipes.task import Task
@@ -23,7 +26,11 @@ CHUNK = 256
 
 
 def measure_initialisation(task: Task, model: nn.Module, samples: BatchSource) -> Initialisation:
-    """Loss, outputs, activations and gradients of a model as it stands, in eval mode.
+    """Loss, outputs, activations and gradients of a model as it stands.
+
+    The loss is taken in eval mode. Outputs, activations and gradients are too, but batch
+    norms use the batch's statistics there, as they will in training: before the first
+    iteration their running ones say nothing, and units behind them would look dead.
 
     Over at most INITIALISATION_SAMPLES training samples, drawn once for all runs. The
     gradients are of the kind's or the task's own mean loss without label smoothing, one
@@ -36,8 +43,10 @@ def measure_initialisation(task: Task, model: nn.Module, samples: BatchSource) -
     gradients = {name: torch.zeros_like(p) for name, p in trainable.items()}
     was_training = model.training
     model.eval()
-    with watch_activations(model) as watch:
+    with batch_statistics(model) as normed, watch_activations(model) as watch:
         for chunk in chunks(indices, size=CHUNK):
+            if normed and len(chunk) == 1:
+                continue  # one sample has no statistics
             inputs, target = samples.batch(chunk)
             watch.begin_batch()
             output = model(inputs)
@@ -64,6 +73,31 @@ def measure_initialisation(task: Task, model: nn.Module, samples: BatchSource) -
             for name, gradient in gradients.items()
         ),
     )
+
+
+@contextmanager
+def batch_statistics(model: nn.Module) -> Iterator[bool]:
+    """Batch norms use the batch's statistics and keep their running ones; whether there are any.
+
+    Momentum 0 leaves the running statistics as they are.
+    """
+    norms = [each for each in model.modules() if isinstance(each, _BatchNorm)]
+    before = [(norm.training, norm.momentum, _copied(norm.num_batches_tracked)) for norm in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 0.0
+    try:
+        yield bool(norms)
+    finally:
+        for norm, (training, momentum, tracked) in zip(norms, before, strict=True):
+            norm.train(training)
+            norm.momentum = momentum
+            if tracked is not None and norm.num_batches_tracked is not None:
+                norm.num_batches_tracked.copy_(tracked)
+
+
+def _copied(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.clone()
 
 
 def dead_share(model: nn.Module, samples: BatchSource) -> float | None:

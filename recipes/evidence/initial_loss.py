@@ -17,8 +17,10 @@ RELU_KINDS = frozenset({"relu", "relu6", "threshold"})
 WEIGHTED_KINDS = ("linear", "conv", "bilinear")
 """Layers whose outputs' scale follows from their weights'."""
 
-SAME = 1e-6
-"""Outputs of a layer that differ by less between samples are the same but for rounding."""
+REACHED = 0.5
+"""A layer's outputs that differ between samples by less than this many of their sd carry
+next to nothing of the input: healthy ones differ by several, an untrained batch norm's running
+statistics or an input that is not used make it a few hundredths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +69,21 @@ class InitialLossEvidence:
     def ignores_input(self) -> bool:
         """Whether no output changes with the input, in any initialisation."""
         return bool(self.initialisations) and all(
-            state.output_spread <= 1e-7 * max(1.0, state.output_sd)
-            for state in self.initialisations
+            state.output_spread <= 1e-7 * state.output_sd for state in self.initialisations
         )
 
     @property
-    def hidden_scales(self) -> list[tuple[str, float]]:
-        """(name, sd) of each weighted layer but the last, first to last, the first initialisation.
+    def hidden_signals(self) -> list[tuple[str, float]]:
+        """(name, variation) of each weighted layer but the last, in the first initialisation.
 
-        The last one gives the outputs, whose scale is judged by the loss itself.
+        How far outputs differ between samples, not their sd: biases have an sd too and
+        carry nothing. The last layer's outputs are judged by the loss itself.
         """
         if not self.initialisations:
             return []
         layers = self.initialisations[0].layers
         weighted = [layer for layer in layers if layer.kind.lower().startswith(WEIGHTED_KINDS)]
-        return [(layer.name, layer.sd) for layer in weighted[:-1]]
+        return [(layer.name, layer.variation) for layer in weighted[:-1]]
 
     @property
     def dead_share(self) -> tuple[str, float]:
@@ -103,7 +105,7 @@ def _reached_relus(state: Initialisation) -> Iterator[LayerStatistics]:
     before: LayerStatistics | None = None
     for layer in state.layers:
         if layer.kind.lower() in RELU_KINDS:
-            if before is None or before.variation > SAME:
+            if before is None or before.variation > REACHED * before.sd:
                 yield layer
         else:
             before = layer

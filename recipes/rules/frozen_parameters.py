@@ -9,13 +9,32 @@ from recipes.words import listing, percent
 
 SOURCE = "notes on diagnosis, row 40 (SageMaker Debugger's UnchangedTensor, TheDeepChecker)"
 
+WHY = (
+    (
+        "requires_grad_off",
+        "requires_grad is off",
+        "If you are not fine-tuning, call requires_grad_(True) on these parameters.",
+    ),
+    (
+        "detached",
+        "the forward pass detaches them, or does not use them",
+        "Take detach() and no_grad() out of forward(), or the unused layers out of the model.",
+    ),
+    (
+        "unregistered",
+        "they are not among model.parameters(), so no optimiser sees them",
+        "Keep layers in nn.ModuleList or nn.ModuleDict and tensors in nn.Parameter.",
+    ),
+)
+"""Code, reason and cure of each way not to train, in the order they are looked for."""
+
 DEAD_SHARE = 0.5
 """With most units dead, gradients of zero are the dead layer's doing, not a fault of their own."""
 
 
 @rule("frozen_parameters", Precedence.INTERNALS_AT_START)
 def frozen_parameters(evidence: InitialLossEvidence) -> Finding | None:
-    """A parameter with requires_grad off, or that no gradient reaches.
+    """A parameter with requires_grad off, that no gradient reaches, or no optimiser sees.
 
     Unreached parameters are not counted where something else explains them: outputs that
     do not depend on the input, or a layer of dead units.
@@ -26,36 +45,32 @@ def frozen_parameters(evidence: InitialLossEvidence) -> Finding | None:
     unreached = [each for each in parameters if each.trainable and not each.reached]
     if evidence.description.outputs is None or explained:
         unreached = []
-    frozen = [*off, *unreached]
+    strays = [each for each in parameters if not each.registered]
+    frozen = [*off, *unreached, *strays]
     if not frozen:
         return None
     sizes = {each.name: _size(each.shape) for each in parameters}
     share = sum(sizes[each.name] for each in frozen) / max(1, sum(sizes.values()))
-    first, second = (
-        ("requires_grad_off", "requires_grad is off"),
-        ("detached", "the forward pass detaches them, or does not use them"),
-    )
-    if not off:
-        first, second = second, first
+    whys = [why for why, found in zip(WHY, (off, unreached, strays), strict=True) if found]
+    reason = whys[0]
     return Finding(
         code="frozen_parameters",
         severity=Severity.WARNING,
         confidence=0.95,
         sentence=f"{percent(share)} of the parameters will not train "
-        f"({listing([each.name for each in frozen])}): {first[1]}. Intended when fine-tuning; "
+        f"({listing([each.name for each in frozen])}): {reason[1]}. Intended when fine-tuning; "
         "otherwise the model learns with what is left.",
         evidence={
             "num_frozen": len(frozen),
             "num_requires_grad_off": len(off),
             "num_unreached": len(unreached),
+            "num_unregistered": len(strays),
             "share": share,
         },
-        causes=(
-            Cause(code=first[0], sentence=f"For these, {first[1]}.", confidence=0.9),
-            Cause(code=second[0], sentence=f"For these, {second[1]}.", confidence=0.1),
+        causes=tuple(
+            Cause(code=code, sentence=f"Of some, {why}.", confidence=0.9) for code, why, _ in whys
         ),
-        action="If you are not fine-tuning, let these parameters train "
-        "(requires_grad_(True), no detach(), no no_grad() in forward).",
+        action=reason[2],
         source=SOURCE,
     )
 

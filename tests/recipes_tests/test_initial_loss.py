@@ -200,6 +200,41 @@ def test_frozen_parameters_warn_and_do_not_gate(trainable, reached):
     assert "ln 10" in report.sentence  # the step's own result is not lost behind a warning
 
 
+def test_tensors_that_no_optimizer_sees_are_frozen_too():
+    stray = ParameterDescription(
+        name="unregistered tensor 1",
+        shape=(64, 64),
+        trainable=True,
+        reached=True,
+        registered=False,
+    )
+    report = judged(description(parameters=(*description().parameters, stray)))
+
+    assert codes(report) == ["frozen_parameters"]
+    assert "not among model.parameters()" in report.sentence
+    assert "ModuleList" in report.action.sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"never_negative": True, "zero_share": 0.5}, ["wrong_output_activation"]),
+        ({"never_negative": False, "zero_share": 0.5}, []),
+        ({"never_negative": True, "zero_share": 0.0}, []),
+        ({"never_negative": True, "zero_share": 1.0}, []),
+    ],
+    ids=["clipped", "some negative", "positive by chance", "all zero"],
+)
+def test_clipped_outputs(changes, found):
+    assert codes(judged(description(outputs=outputs(**changes)))) == found
+
+
+def test_clipped_outputs_of_a_regression_may_be_meant():
+    task = regression(outputs=outputs(shape=(1,), never_negative=True, zero_share=0.5))
+
+    assert codes(judged(task, loss=1.0)) == []
+
+
 def test_unreached_parameters_are_explained_by_dead_units_or_an_unused_input():
     unreached = ParameterDescription(
         name="fc0.weight", shape=(4, 4), trainable=True, reached=False
@@ -234,8 +269,10 @@ def test_units_that_the_input_does_not_reach_are_not_called_dead():
     assert codes(judged(layers=(varied, relu))) == ["dead_relu"]
 
 
-def linear(name, sd):
-    return LayerStatistics(name=name, kind="Linear", mean=0, sd=sd, zero_share=0, dead_share=0)
+def linear(name, variation):
+    return LayerStatistics(
+        name=name, kind="Linear", mean=0, sd=1, zero_share=0, dead_share=0, variation=variation
+    )
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ def describe_outputs(
             shape=tuple(output.shape[1:]),
             rows_sum_to_one=_rows_sum_to_one(output),
             in_unit_interval=_in_unit_interval(output),
+            never_negative=bool((output >= 0).all()),
+            zero_share=float((output == 0).double().mean()),
             mixes_batch=_mixes_batch(model, inputs, output, file=file),
             loss_is_cross_entropy=loss is not None
             and _is_cross_entropy(task, loss, output, targets),

@@ -31,12 +31,12 @@ def describe_parameters(
         file: The task's file, for messages.
     """
     model.train(len(inputs) > 1)
-    reached = _reached(model, inputs, targets, loss, file)
+    reached, strays = _reached(model, inputs, targets, loss, file)
     wanted = {name for name, each in model.named_parameters() if each.requires_grad}
     if wanted - reached:
         _nudge(model)
-        reached |= _reached(model, inputs, targets, loss, file)
-    return tuple(
+        reached |= _reached(model, inputs, targets, loss, file)[0]
+    registered = (
         ParameterDescription(
             name=name,
             shape=tuple(each.shape),
@@ -45,12 +45,27 @@ def describe_parameters(
         )
         for name, each in model.named_parameters()
     )
+    unregistered = (
+        ParameterDescription(
+            name=f"unregistered tensor {number}",
+            shape=shape,
+            trainable=True,
+            reached=True,
+            registered=False,
+        )
+        for number, shape in enumerate(strays, start=1)
+    )
+    return (*registered, *unregistered)
 
 
 def _reached(
     model: nn.Module, inputs: Tensor, targets: Tensor, loss: Loss | None, file: str | None
-) -> set[str]:
-    """Names of the parameters with a gradient that is not all zero after one backward."""
+) -> tuple[set[str], list[tuple[int, ...]]]:
+    """One backward: names of the parameters with a gradient that is not all zero, and strays.
+
+    A stray is a tensor that gets a gradient and is not among the model's parameters: kept
+    in a plain list, say, where no optimiser will ever see it. Their shapes are returned.
+    """
     seed_everything(SEED)
     model.zero_grad(set_to_none=True)
     with torch.enable_grad():
@@ -59,6 +74,7 @@ def _reached(
             value = (output * torch.randn_like(output)).sum()
         else:
             value = loss(output, targets)
+        strays = _strays(model, value)
         if value.requires_grad:
             value.backward()  # type: ignore[no-untyped-call]  # torch ships it untyped
     reached = {
@@ -67,7 +83,25 @@ def _reached(
         if each.grad is not None and bool((each.grad != 0).any())
     }
     model.zero_grad(set_to_none=True)
-    return reached
+    return reached, strays
+
+
+def _strays(model: nn.Module, value: Tensor) -> list[tuple[int, ...]]:
+    """Shapes of the graph's leaves that are none of the model's parameters."""
+    known = {id(each) for each in model.parameters()}
+    found: list[tuple[int, ...]] = []
+    seen: set[object] = set()
+    waiting = [value.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", None)  # of an AccumulateGrad node
+        if leaf is not None and id(leaf) not in known:
+            found.append(tuple(leaf.shape))
+        waiting.extend(following for following, _ in node.next_functions)
+    return sorted(found, reverse=True)
 
 
 def _nudge(model: nn.Module) -> None:
