@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 
 from recipes.run import MemberSpec, RunSpec
-from worker.collecting import CollectingReporter
-from worker.data import load_data
+from worker.data.data import load_data
 from worker.tasks.digits import DigitsMLP
-from worker.training import train
+from worker.training.collecting import CollectingReporter
+from worker.training.loop import train
 
 PARAMS = {
     "sgd": {"hidden": 128, "optimizer": "sgd", "lr": 0.05, "momentum": 0.9},

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from service.clock import utc_now
 from service.repositories import tokens as repository
-from service.security import TokenScope
+from service.web.security import TokenScope
 
 TOKEN_PREFIX = "svs_"
 SESSION_PREFIX = "svss_"

@@ -17,10 +17,10 @@ from recipes.space import ParameterValue
 from recipes.step import StepContext, StepReport, TrialPlan, TrialResult
 from recipes.study import StudyConfig
 from recipes.study_space import study_space
-from worker.collecting import CollectingReporter
-from worker.data import TaskData, load_data
-from worker.describe import describe
-from worker.training import train
+from worker.data.data import TaskData, load_data
+from worker.describe.describe import describe
+from worker.training.collecting import CollectingReporter
+from worker.training.loop import train
 
 CPU = torch.device("cpu")
 

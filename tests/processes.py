@@ -18,7 +18,7 @@ import httpx2
 import psutil
 
 from recipes.study import StudyConfig
-from service.http_client import Client, ClientError
+from service.commands.client import Client, ClientError
 from service.reports import comparable
 from service.views import StudyReport, StudyView
 
@@ -168,7 +168,7 @@ class Installation:
     def slot(self) -> psutil.Process | None:
         """One of the agent's slot processes."""
         agent = self.agent()
-        return _child(agent.pid if agent else None, "slot_process")
+        return _child(agent.pid if agent else None, "worker.slot.process")
 
     def kill(self, which: str) -> None:
         """SIGKILL ``service``, ``agent`` or ``slot``; the service is started again."""

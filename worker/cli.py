@@ -17,7 +17,7 @@ import typer
 
 if TYPE_CHECKING:
     from recipes.space import ParameterValue
-    from worker.agent import Agent
+    from worker.agent.agent import Agent
 
 SIGNAL_EXTRA_SECONDS = 2.0
 """Time for the last reports, after the slot processes' own grace."""
@@ -52,10 +52,10 @@ def worker(
     _log(log_level)
     from pydantic import ValidationError
 
-    from worker.agent import Agent, AgentError
-    from worker.client import ServiceClient
-    from worker.devices import assign_slots, cuda_devices, num_cores
-    from worker.home import AgentFolder
+    from worker.agent.agent import Agent, AgentError
+    from worker.agent.client import ServiceClient
+    from worker.agent.devices import assign_slots, cuda_devices, num_cores
+    from worker.agent.home import AgentFolder
     from worker.settings import AgentSettings, SettingsError
 
     given: dict[str, Any] = {

@@ -9,9 +9,9 @@ from recipes.description import TaskDescription, TaskProblem
 from recipes.run import Job, JobKind, TaskRef
 from recipes.space import ParameterValue
 from recipes.wire import AttemptError
-from worker.devices import CPU
-from worker.messages import JobDone, StartJob
-from worker.slot import Exited, SlotProcess
+from worker.agent.devices import CPU
+from worker.agent.slot import Exited, SlotProcess
+from worker.slot.messages import JobDone, StartJob
 
 
 def describe_task(

@@ -14,9 +14,9 @@ from service import artifacts
 from service.api.dependencies import ContextOf, Identifier, ReadSession
 from service.api.routing import router
 from service.artifacts import StoredFile
-from service.context import Context
 from service.errors import InvalidInput
-from service.problems import documented
+from service.web.context import Context
+from service.web.problems import documented
 
 routes = router("artifacts")
 

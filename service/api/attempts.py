@@ -12,7 +12,7 @@ from recipes.wire import (
 from service import attempts, points
 from service.api.dependencies import ContextOf, Identifier, WriteSession
 from service.api.routing import router
-from service.problems import documented
+from service.web.problems import documented
 
 routes = router("attempts")
 

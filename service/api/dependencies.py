@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 from sqlalchemy.orm import Session
 
-from service.context import Context
+from service.web.context import Context
 
 PAGE_LIMIT = 200
 """Most items on one page of a list."""

@@ -13,9 +13,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from service import events, studies
 from service.api.dependencies import ContextOf, Identifier
 from service.api.routing import router
-from service.context import Context
-from service.problems import documented
 from service.views import EventView
+from service.web.context import Context
+from service.web.problems import documented
 
 routes = router("events")
 

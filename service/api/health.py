@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from service.api.dependencies import ContextOf, ReadSession
-from service.problems import documented
 from service.version import VERSION
+from service.web.problems import documented
 
 routes = APIRouter(tags=["health"])
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from service.problems import InvalidJson, documented
+from service.web.problems import InvalidJson, documented
 
 _bearer = HTTPBearer(auto_error=False, description="A token that starts with `svs_`")
 

@@ -12,8 +12,8 @@ from service.api.dependencies import Identifier, ReadSession, StepNumber
 from service.api.routing import router
 from service.errors import NotFound
 from service.pages import charts
-from service.problems import documented
 from service.views import StepView
+from service.web.problems import documented
 
 routes = router("steps")
 

@@ -16,9 +16,9 @@ from service.api.dependencies import (
     WriteSession,
 )
 from service.api.routing import router
-from service.problems import documented
 from service.task_policy import check_task
 from service.views import StudyPage, StudyReport, StudyView
+from service.web.problems import documented
 
 routes = router("studies")
 

@@ -11,8 +11,8 @@ from recipes.trial import TrialState
 from service import trials
 from service.api.dependencies import PAGE_LIMIT, Identifier, ReadSession, TrialNumber
 from service.api.routing import router
-from service.problems import documented
 from service.views import CurvesView, TrialPage, TrialView
+from service.web.problems import documented
 
 routes = router("trials")
 

@@ -11,10 +11,10 @@ from recipes.wire import Claim, ClaimRequest, RegisterAnswer, RegisterRequest
 from service import attempts, workers
 from service.api.dependencies import ContextOf, Identifier, ReadSession, WriteSession
 from service.api.routing import router
-from service.context import Context
 from service.events import JOBS
-from service.problems import documented
 from service.views import WorkerView
+from service.web.context import Context
+from service.web.problems import documented
 
 routes = router("workers")
 

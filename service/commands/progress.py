@@ -15,7 +15,7 @@ from service.pages.sentences import now
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from service.http_client import Client
+    from service.commands.client import Client
     from service.views import StudyView
 
 COLOURS = {"good": "green", "caution": "yellow", "bad": "red", "active": "cyan", "quiet": "dim"}
@@ -36,7 +36,7 @@ def follow(client: Client, uid: str, *, to_stderr: bool) -> StudyView:
     Raises:
         ClientError: The service is away for good, or refuses.
     """
-    from service.http_client import Unreachable
+    from service.commands.client import Unreachable
 
     console = console_for(to_stderr=to_stderr)
     shown: set[tuple[int, int, int]] = set()

@@ -140,8 +140,8 @@ def _carry_out(
     config: StudyConfig, settings: Settings, *, slots: str, as_json: bool, stay: bool
 ) -> int:
     from service.commands import launch
+    from service.commands.client import Client, ClientError
     from service.commands.progress import follow
-    from service.http_client import Client, ClientError
 
     study = None
     try:

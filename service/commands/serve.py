@@ -49,7 +49,7 @@ def serve(
         allow_task_files=allow_task_files or None,
         run_conductor=False if no_conductor else None,
     )
-    from service import serving
+    from service.web import serving
 
     stop = threading.Event()
     if exit_with_stdin:
@@ -64,8 +64,8 @@ def conductor(data_dir: DataDir = None) -> None:
     """Move studies on, in a process of its own beside `serve --no-conductor` (Postgres)."""
     _log()
     settings = settings_of(data_dir=data_dir)
-    from service.conductor import Conductor
-    from service.context import open_context
+    from service.conductor.conductor import Conductor
+    from service.web.context import open_context
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -12,7 +12,7 @@ import typer
 from service.commands.console import fail, settings_of
 
 if TYPE_CHECKING:
-    from service.http_client import Client
+    from service.commands.client import Client
 
 commands = typer.Typer(help="Studies of the running service.", no_args_is_help=True)
 DataDir = Annotated[Path | None, typer.Option(help="Data directory of the service.")]
@@ -71,7 +71,7 @@ def cancel(study: StudyId, data_dir: DataDir = None) -> None:
 def running_service(data_dir: Path | None) -> Iterator[Client]:
     """A client of the service that runs on this machine; ends the command if there is none."""
     from service import server_file
-    from service.http_client import Client, ClientError
+    from service.commands.client import Client, ClientError
 
     settings = settings_of(data_dir=data_dir)
     file = server_file.read(settings.data_dir)

@@ -25,7 +25,7 @@ from service.pages.format import STEP_NAMES, STEP_PURPOSES
 from service.pages.rendering import render
 from service.pages.sentences import has_live_worker, ladder, now
 from service.pages.trial_figures import trial_figures
-from service.security import COOKIE, TokenScope
+from service.web.security import COOKIE, TokenScope
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 

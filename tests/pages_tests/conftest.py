@@ -18,12 +18,12 @@ from recipes.finding import Cause, Finding, Severity
 from recipes.step import Action, Figure, Series, StepContext, StepKind, StepReport, StepState
 from recipes.study import StudyConfig
 from service import studies, tokens
-from service.app import create_app
-from service.conductor import Conductor
-from service.context import Context, open_context
+from service.conductor.conductor import Conductor
 from service.dispatch.scripted import ScriptedDispatcher
-from service.security import TokenScope
 from service.settings import Settings
+from service.web.app import create_app
+from service.web.context import Context, open_context
+from service.web.security import TokenScope
 from tests.service_tests.support import Falling, PlainStep, recipe
 
 LOOKS = 12

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from service import server_file
-from service.http_client import Client
+from service.commands.client import Client
 from service.server_file import ServerFile
 
 SEVENSTEP = (sys.executable, "-P", "-m", "recipes.cli")

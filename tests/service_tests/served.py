@@ -10,9 +10,9 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from service import tokens
-from service.app import create_app
-from service.security import TokenScope
 from service.settings import Settings
+from service.web.app import create_app
+from service.web.security import TokenScope
 
 HOST = "http://127.0.0.1:8080"
 STUDY = {"name": "first", "task": "digits"}

@@ -32,11 +32,11 @@ from recipes.wire import (
     RegisterRequest,
 )
 from service import attempts, studies, workers
-from service.advance import advance
+from service.conductor.advance import advance
+from service.conductor.recipe import Recipe
 from service.database.base import Base
 from service.database.engine import Database
 from service.dispatch.scripted import Answer
-from service.recipe import Recipe
 from service.settings import Settings
 from tests.recipes_tests.builders import description
 

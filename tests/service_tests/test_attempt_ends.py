@@ -10,8 +10,8 @@ from recipes.trial import TrialCause, TrialState
 from recipes.wire import AttemptState, Claim, HeartbeatRequest
 from service import attempts, studies, trials, workers
 from service.artifacts import ArtifactStore, add
+from service.conductor.reaper import reap
 from service.errors import Fenced, InvalidInput
-from service.reaper import reap
 from service.views import TrialView
 from tests.recipes_tests.builders import description
 from tests.service_tests.support import Bench, block, outcome

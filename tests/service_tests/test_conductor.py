@@ -10,11 +10,11 @@ import pytest
 from recipes.step import StepKind, StepState
 from recipes.study import StudyState
 from service import studies, trials
-from service.advance import advance
-from service.conductor import Conductor
+from service.conductor.advance import advance
+from service.conductor.conductor import Conductor
+from service.conductor.recipe import Recipe
 from service.database.engine import Database
 from service.dispatch.scripted import ScriptedDispatcher
-from service.recipe import Recipe
 from service.reports import comparable
 from service.views import StudyReport, StudyView
 from tests.service_tests.support import ONE_STEP, Bench, Falling, PlainStep, recipe
@@ -137,7 +137,7 @@ def test_a_crash_between_plan_and_write_changes_nothing(
         assert place == "advance.between_plan_and_write"
         raise Killed
 
-    monkeypatch.setattr("service.advance.failpoint", die)
+    monkeypatch.setattr("service.conductor.advance.failpoint", die)
     with pytest.raises(Killed):
         advance(bench.database, study, recipe=ONE_STEP)
     assert bench.dump() == before
@@ -171,9 +171,9 @@ def test_two_conductors_do_each_thing_once(bench: Bench) -> None:
 
 def test_a_stale_decision_is_dropped(bench: Bench) -> None:
     """Two that read the same version: the second writes nothing."""
-    from service.advance import _write
-    from service.decisions import decide
-    from service.snapshot import read
+    from service.conductor.advance import _write
+    from service.conductor.decisions import decide
+    from service.conductor.snapshot import read
 
     study = bench.create()
     bench.describe(bench.worker())

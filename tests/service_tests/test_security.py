@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.pages.routes import own_path
-from service.security import COOKIE, TokenScope, host_name, is_open, may
+from service.web.security import COOKIE, TokenScope, host_name, is_open, may
 from tests.service_tests.served import Served, served
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 
 from recipes.study import StudyConfig
-from service.http_client import Client, Event
+from service.commands.client import Client, Event
 from tests.service_tests.processes import serving, sevenstep
 
 CONFIG = StudyConfig(name="first", task="digits")

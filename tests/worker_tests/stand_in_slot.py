@@ -16,10 +16,10 @@ from recipes.curve import CurveBlock
 from recipes.outcome import MemberOutcome
 from recipes.trial import TrialCause, TrialState
 from recipes.wire import AttemptError
-from worker.channel import Channel, ChannelReporter
-from worker.messages import JobDone, StartJob, TaskLoaded
-from worker.signature import signature
-from worker.slot_process import serve
+from worker.slot.channel import Channel, ChannelReporter
+from worker.slot.messages import JobDone, StartJob, TaskLoaded
+from worker.slot.process import serve
+from worker.slot.signature import signature
 
 COMMAND = (sys.executable, "-P", __file__)
 

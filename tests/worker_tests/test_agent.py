@@ -15,10 +15,10 @@ from recipes.run import Job, JobKind, MemberSpec, RunSpec, TaskRef
 from recipes.wire import AttemptState, ResumePoint
 from tests.worker_tests.fake_service import TOKEN, AttemptRecord, FakeService, Problem
 from tests.worker_tests.stand_in_slot import COMMAND
-from worker.agent import Agent, AgentError
-from worker.client import ServiceClient
-from worker.devices import CPU
-from worker.home import AgentFolder
+from worker.agent.agent import Agent, AgentError
+from worker.agent.client import ServiceClient
+from worker.agent.devices import CPU
+from worker.agent.home import AgentFolder
 from worker.settings import AgentSettings
 
 

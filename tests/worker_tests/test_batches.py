@@ -5,9 +5,9 @@ import torch
 
 from recipes.run import Sample
 from tests.worker_tests.training_tasks import CPU, Blobs
-from worker.batches import BatchPlan, TrainingSample
-from worker.data import load_data
-from worker.seeding import batch_order
+from worker.data.batches import BatchPlan, TrainingSample
+from worker.data.data import load_data
+from worker.training.seeding import batch_order
 
 
 def sizes(num_samples: int, batch_size: int, **length: int) -> list[list[int]]:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from worker.checkpoint import Progress, pack, read_progress, restore
-from worker.optimizers import OptimizerSettings, PlainOptimizer
+from worker.training.checkpoint import Progress, pack, read_progress, restore
+from worker.training.optimizers import OptimizerSettings, PlainOptimizer
 
 PROGRESS = Progress(
     epoch=2,

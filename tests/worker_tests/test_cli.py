@@ -128,5 +128,5 @@ def test_describe_explains_a_task_that_cannot_be_used(
 
 
 def test_torch_is_not_loaded_to_start_commands(tmp_path: Path) -> None:
-    script = "import sys, typer, worker.cli, worker.agent; sys.exit('torch' in sys.modules)"
+    script = "import sys, typer, worker.cli, worker.agent.agent; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -9,8 +9,8 @@ import pytest
 
 from recipes.wire import ClaimRequest, HeartbeatRequest, PointsRequest, RegisterRequest
 from tests.worker_tests.fake_service import TOKEN, FakeService, Problem
-from worker.backoff import Backoff
-from worker.client import (
+from worker.agent.backoff import Backoff
+from worker.agent.client import (
     Fenced,
     Refused,
     ServiceClient,

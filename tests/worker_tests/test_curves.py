@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipes.curve import MAX_POINTS
-from worker.collecting import CollectingReporter
-from worker.curves import POINTS_PER_SERIES, Curves, Thinner
+from worker.training.collecting import CollectingReporter
+from worker.training.curves import POINTS_PER_SERIES, Curves, Thinner
 
 
 def thinned(values: list[float], *, span: int, every: int = 1) -> list[tuple[int, float]]:

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-import worker.samples
+import worker.data.samples
 from recipes import Task
-from worker.data import DATA_SEED, MAX_MADE, TaskData, load_data
-from worker.stratified import draw_stratified
-from worker.task_error import TaskError
+from worker.data.data import DATA_SEED, MAX_MADE, TaskData, load_data
+from worker.data.stratified import draw_stratified
+from worker.describe.errors import TaskError
 
 CPU = torch.device("cpu")
 
@@ -116,7 +116,7 @@ def test_a_made_split_is_the_same_every_time_and_bounded() -> None:
 
 def test_data_too_large_to_hold_is_fetched_by_index(monkeypatch: pytest.MonkeyPatch) -> None:
     held = load(train=Images(30), val=Images(6))
-    monkeypatch.setattr(worker.samples, "MAX_HELD_BYTES", 100)
+    monkeypatch.setattr(worker.data.samples, "MAX_HELD_BYTES", 100)
     images = Images(30)
     fetched = load(train=images, val=Images(6))
     before = images.decoded
@@ -133,7 +133,7 @@ def test_fetched_data_gives_the_same_made_split_as_held_data(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     held = load(train=Images(30))
-    monkeypatch.setattr(worker.samples, "MAX_HELD_BYTES", 100)
+    monkeypatch.setattr(worker.data.samples, "MAX_HELD_BYTES", 100)
     fetched = load(train=Images(30))
     unlisted = load(train=Images(30, targets=False))
     rows = torch.arange(6)

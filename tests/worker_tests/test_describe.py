@@ -14,13 +14,13 @@ from recipes import Categorical, Float, Int, Task
 from recipes.description import TaskDescription
 from recipes.run import TaskRef
 from tests.broken_tasks import ARCHITECTURES, FAULTS, HEALTHY, make, reference
-from worker.checks.inputs import describe_inputs
-from worker.checks.overlap import describe_overlap
-from worker.checks.targets import describe_targets
-from worker.data import load_data
-from worker.describe import describe
-from worker.task_error import TaskError
-from worker.task_loader import load_task
+from worker.data.data import load_data
+from worker.describe.checks.inputs import describe_inputs
+from worker.describe.checks.overlap import describe_overlap
+from worker.describe.checks.targets import describe_targets
+from worker.describe.describe import describe
+from worker.describe.errors import TaskError
+from worker.describe.loader import load_task
 
 CPU = torch.device("cpu")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.devices import CPU, Device, assign_slots, cuda_devices, num_cores, parse_listing
+from worker.agent.devices import CPU, Device, assign_slots, cuda_devices, num_cores, parse_listing
 
 TWO = (Device("cuda:0", "0"), Device("cuda:1", "1"))
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recipes.run import TaskRef
-from worker.task_loader import load_task
+from worker.describe.loader import load_task
 from worker.tasks.digits import HELD_OUT, splits
 
 

@@ -31,7 +31,9 @@ def digits_job(*, epochs: int, num_members: int = 1) -> Job:
 
 
 @contextmanager
-def worker_at(service: FakeService, home: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def worker_at(
+    service: FakeService, home: Path, *options: str
+) -> Iterator[subprocess.Popen[bytes]]:
     command = [*SEVENSTEP, "worker", "--server", service.url, "--slots", "1", *options]
     environment = {**os.environ, "SEVENSTEP_TOKEN": TOKEN, "SEVENSTEP_DATA_DIR": str(home)}
     with subprocess.Popen(
@@ -66,7 +68,11 @@ def test_describes_and_trains_digits(service: FakeService, tmp_path: Path) -> No
         (0, "complete"),
         (1, "complete"),
     ]
-    losses = [v for t, metric, split, _, v in trained.points if (t, metric, split) == (0, "loss", "train")]
+    losses = [
+        v
+        for t, metric, split, _, v in trained.points
+        if (t, metric, split) == (0, "loss", "train")
+    ]
     assert losses[-1] < losses[0] / 2
     assert service.goodbyes == ["w1"]
     assert TOKEN.encode() not in log
@@ -93,9 +99,7 @@ def test_a_killed_slot_process_fails_the_attempt_alone(
         assert following.finish.state is AttemptState.SUCCEEDED
 
 
-@pytest.mark.parametrize(
-    "how", ["terminate", pytest.param("close stdin", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("how", ["terminate", pytest.param("close stdin", marks=pytest.mark.slow)])
 def test_leaving_while_training_hands_the_attempt_back(
     service: FakeService, tmp_path: Path, how: str
 ) -> None:

@@ -19,10 +19,10 @@ from tests.worker_tests.training_tasks import (
     Positions,
     Regression,
 )
-from worker.data import load_data
-from worker.evaluation import evaluate, evaluation_indices, group_moments
-from worker.losses import mean_loss
-from worker.metrics import batch_accuracy
+from worker.data.data import load_data
+from worker.training.evaluation import evaluate, evaluation_indices, group_moments
+from worker.training.losses import mean_loss
+from worker.training.metrics import batch_accuracy
 
 
 def evaluated(task: Blobs, *, at_most: int = 2_000) -> tuple[Evaluation, Tensor, Tensor]:

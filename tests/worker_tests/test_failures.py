@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from recipes.trial import TrialCause
-from worker.failures import cause_of, describe_failure
+from worker.training.failures import cause_of, describe_failure
 
 
 def raised_by(function: object) -> Exception:

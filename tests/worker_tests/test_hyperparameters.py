@@ -5,8 +5,8 @@ import math
 import pytest
 
 from recipes.errors import InvalidSetting
-from worker.defaults import DEFAULT_PARAMS
-from worker.hyperparameters import Hyperparameters
+from worker.training.defaults import DEFAULT_PARAMS
+from worker.training.hyperparameters import Hyperparameters
 
 
 def test_defaults_fill_in_what_a_setting_lacks() -> None:

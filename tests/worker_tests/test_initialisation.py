@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from worker.initialisation import INITIALISATIONS, initialise
+from worker.training.initialisation import INITIALISATIONS, initialise
 
 
 def model() -> nn.Sequential:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from worker.member_optimizers import MemberOptimizer
-from worker.optimizers import OPTIMIZERS, OptimizerSettings, PlainOptimizer
+from worker.training.member_optimizers import MemberOptimizer
+from worker.training.optimizers import OPTIMIZERS, OptimizerSettings, PlainOptimizer
 
 RATES = [
     {"lr": 1e-2, "weight_decay": 0.0, "momentum": 0.9, "beta1": 0.9, "beta2": 0.999},

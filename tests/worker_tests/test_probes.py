@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from recipes.outcome import Initialisation
 from recipes.run import Sample
 from tests.worker_tests.training_tasks import CPU, Binary, Blobs, run_spec, trained
-from worker.activations import watch_activations
-from worker.batches import TrainingSample
-from worker.data import load_data
-from worker.internals import InternalsSampler, gradient_norm, update_ratios
-from worker.probes import dead_share, measure_initialisation
+from worker.data.batches import TrainingSample
+from worker.data.data import load_data
+from worker.training.activations import watch_activations
+from worker.training.internals import InternalsSampler, gradient_norm, update_ratios
+from worker.training.probes import dead_share, measure_initialisation
 
 
 def task_with(model: Callable[[], nn.Module]) -> Blobs:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from worker.regularisation import switch_off
+from worker.training.regularisation import switch_off
 
 
 class StochasticDepth(nn.Module):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.schedules import SCHEDULES, rate_factor, warmup_iterations
+from worker.training.schedules import SCHEDULES, rate_factor, warmup_iterations
 
 
 def factors(schedule: str, num_iterations: int, warmup: float = 0.0) -> list[float]:

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import torch
 
-from worker.seeding import batch_order, initial_seed, mask_seed, seed_everything
+from worker.training.seeding import batch_order, initial_seed, mask_seed, seed_everything
 
 
 def drawn() -> tuple[float, float, float]:

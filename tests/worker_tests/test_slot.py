@@ -10,8 +10,9 @@ import pytest
 from recipes.run import TaskRef
 from tests.worker_tests.stand_in_slot import COMMAND
 from tests.worker_tests.test_agent import train_job
-from worker.devices import CPU, Device
-from worker.messages import (
+from worker.agent.devices import CPU, Device
+from worker.agent.slot import TAIL_BYTES, Exited, SlotProcess, slot_environment
+from worker.slot.messages import (
     JobDone,
     OutcomeReported,
     PointsReported,
@@ -20,7 +21,6 @@ from worker.messages import (
     StartJob,
     StopJob,
 )
-from worker.slot import TAIL_BYTES, Exited, SlotProcess, slot_environment
 
 
 @contextmanager

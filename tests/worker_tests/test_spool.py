@@ -6,8 +6,8 @@ import time
 from recipes.curve import CurveBlock
 from recipes.wire import MAX_BLOCKS
 from tests.worker_tests.stand_in_slot import outcome
-from worker.messages import CheckpointWritten
-from worker.spool import BATCH_OUTCOMES, BATCH_POINTS, Batch, Spool, cut
+from worker.agent.spool import BATCH_OUTCOMES, BATCH_POINTS, Batch, Spool, cut
+from worker.slot.messages import CheckpointWritten
 
 CHECKPOINT = CheckpointWritten(trial=0, epoch=1, iteration=9, path="/x")
 

@@ -8,7 +8,7 @@ import pytest
 from recipes.run import RunSpec
 from recipes.trial import TrialCause
 from tests.worker_tests.training_tasks import run_spec
-from worker.stops import StopRule
+from worker.training.stops import StopRule
 
 NAN, INF = math.nan, math.inf
 

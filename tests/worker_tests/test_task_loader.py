@@ -8,11 +8,11 @@ import torch
 from recipes import SearchSpace, Task
 from recipes.run import TaskRef
 from recipes.space import default_space
-from worker.checks.attributes import search_space
-from worker.data import load_data
-from worker.describe import describe
-from worker.task_file import source_files
-from worker.task_loader import TaskError, load_task, task_digest
+from worker.data.data import load_data
+from worker.describe.checks.attributes import search_space
+from worker.describe.describe import describe
+from worker.describe.loader import TaskError, load_task, task_digest
+from worker.describe.task_file import source_files
 
 GOOD = """
 import torch

@@ -24,11 +24,11 @@ from tests.worker_tests.training_tasks import (
     run_spec,
     trained,
 )
-from worker.collecting import CollectingReporter
-from worker.data import load_data
-from worker.seeding import batch_order, initial_seed
+from worker.data.data import load_data
 from worker.tasks.digits import DigitsMLP
-from worker.training import train
+from worker.training.collecting import CollectingReporter
+from worker.training.loop import train
+from worker.training.seeding import batch_order, initial_seed
 
 
 def test_digits_are_learned() -> None:

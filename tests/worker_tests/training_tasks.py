@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from recipes import Task
 from recipes.run import MemberSpec, RunSpec
-from worker.collecting import CollectingReporter
-from worker.data import load_data
-from worker.training import train
+from worker.data.data import load_data
+from worker.training.collecting import CollectingReporter
+from worker.training.loop import train
 
 CPU = torch.device("cpu")
 

@@ -1,0 +1,1 @@
+"""Moves studies on: read, let the recipe decide, write."""

@@ -1,0 +1,1 @@
+"""The application: middleware, error answers, and the process that serves them."""

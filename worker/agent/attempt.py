@@ -1,0 +1,318 @@
+"""One attempt: a slot process carries it out, the service hears of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from recipes.failpoint import failpoint
+from recipes.wire import (
+    AttemptError,
+    AttemptState,
+    Claim,
+    FinishRequest,
+    HeartbeatRequest,
+    PointsRequest,
+)
+from worker.agent.backoff import Backoff
+from worker.agent.client import Fenced, Refused, ServiceClient, Unauthorized, Unreachable
+from worker.agent.slot import Exited, SlotProcess
+from worker.agent.spool import Batch, Spool
+from worker.slot.messages import (
+    CheckpointWritten,
+    DropTrials,
+    JobDone,
+    OutcomeReported,
+    PointsReported,
+    ResumeFile,
+    StartJob,
+    StopJob,
+)
+
+LOOK_SECONDS = 0.1
+"""How often a quiet process is looked at while it was told to stop."""
+FENCED_GRACE_SECONDS = 1.0
+"""How long a run whose results nobody takes may go on: enough to keep the process warm."""
+
+logger = logging.getLogger(__name__)
+
+
+class AttemptRun:
+    """Carries out a claimed attempt. ``carry_out`` blocks; the rest is for other threads.
+
+    Nothing is written for the attempt after the service answered that it is somebody
+    else's, or after ``abandon``.
+
+    Args:
+        claim: What the service handed out.
+        client: The way to the service.
+        process: A slot process that serves the claim's task.
+        directory: A private, existing folder for checkpoint files.
+        checkpoint_seconds: Least time between checkpoints of a member.
+        batch_seconds: Longest time a point waits for others to travel with.
+        grace_seconds: How long a process told to stop may take before it is killed.
+        max_offline_seconds: How long the service may be away before the run is given up.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        client: ServiceClient,
+        process: SlotProcess,
+        *,
+        directory: Path,
+        checkpoint_seconds: float,
+        batch_seconds: float,
+        grace_seconds: float,
+        max_offline_seconds: float,
+    ) -> None:
+        self.claim = claim
+        self._client = client
+        self._process = process
+        self._directory = directory
+        self._checkpoint_seconds = checkpoint_seconds
+        self._grace_seconds = grace_seconds
+        self._max_offline_seconds = max_offline_seconds
+        self._spool = Spool(batch_seconds=batch_seconds)
+        self._changing = threading.Lock()
+        self._abandoned = threading.Event()
+        self._stop_as: AttemptState | None = None  # the state to finish with once told to stop
+        self._refusal: str | None = None  # why the service takes no more reports
+        self._kill_at = float("inf")  # on this machine's monotonic clock, like all times here
+        self._heard_at = time.monotonic()
+        self._dropped: set[int] = set()
+        self.leaves_clean_process = True
+        """Whether the process can carry out another job: it neither died nor failed."""
+
+    def __str__(self) -> str:
+        return f"study {self.claim.study} attempt {self.claim.attempt}"
+
+    def carry_out(self) -> None:
+        """Run the job, report everything, finish. Returns when the attempt is over here."""
+        logger.info("%s: begins (%s, %s)", self, self.claim.job.kind, self.claim.job.task.path)
+        self.heartbeat()
+        end = self._run_job()
+        self.leaves_clean_process = end is None or (
+            isinstance(end, JobDone) and end.result != "failed"
+        )
+        finish = None if self._abandoned.is_set() else self._conclude(end)
+        if finish is None:
+            return
+        failpoint("agent.before_finish")
+        if self._deliver(lambda: self._client.finish(self.claim.attempt, finish)):
+            logger.info("%s: %s", self, finish.state)
+        failpoint("agent.after_finish")
+
+    def heartbeat(self) -> None:
+        """Say that the attempt is alive, and do what the answer asks."""
+        if self._abandoned.is_set():
+            return
+        request = HeartbeatRequest(fence=self.claim.fence)
+        try:
+            answer = self._client.heartbeat(self.claim.attempt, request)
+        except Unreachable as error:
+            silent_seconds = time.monotonic() - self._heard_at
+            logger.warning("%s: no heartbeat for %.0f s: %s", self, silent_seconds, error)
+            if silent_seconds > self._max_offline_seconds:
+                self.abandon(f"the service has been away for {silent_seconds:.0f} s")
+            return
+        except (Fenced, Unauthorized) as error:
+            self.abandon(str(error))
+            return
+        except Refused as error:
+            self._refuse(str(error))
+            return
+        self._heard_at = time.monotonic()
+        if answer.command == "stop":
+            self.stop(AttemptState.CANCELLED)
+        if new := set(answer.drop) - self._dropped:
+            self._dropped |= new
+            self._process.send(DropTrials(trials=tuple(sorted(new))))
+
+    def stop(self, state: AttemptState) -> None:
+        """End the run soon, keep what it reported, and finish in ``state``."""
+        with self._changing:
+            if self._stop_as is not None:
+                return
+            self._stop_as = state
+        logger.info("%s: told to stop (%s)", self, state)
+        self._stop_process(self._grace_seconds)
+
+    def abandon(self, reason: str) -> None:
+        """End the run and write nothing more for it."""
+        if self._abandoned.is_set():
+            return
+        self._abandoned.set()
+        logger.warning("%s: abandoned: %s", self, reason)
+        self._spool.discard()
+        self._stop_process(min(self._grace_seconds, FENCED_GRACE_SECONDS))
+
+    def _refuse(self, reason: str) -> None:
+        """Reports cannot be delivered: end the run, and say why when finishing."""
+        logger.error("%s: a report was not delivered: %s", self, reason)
+        self._refusal = reason
+        self._spool.discard()
+        self._stop_process(self._grace_seconds)
+
+    def _stop_process(self, grace_seconds: float) -> None:
+        self._kill_at = min(self._kill_at, time.monotonic() + grace_seconds)
+        self._process.send(StopJob())
+
+    def _run_job(self) -> JobDone | Exited | None:
+        """Start the job and follow it to its end; None when it was not started."""
+        resume = self._fetch_resume_points()
+        sender = threading.Thread(target=self._send_reports, name=f"send-{self.claim.attempt}")
+        with self._changing:  # a stop comes before the job or after it, never in between
+            if self._stop_as or self._refusal or self._abandoned.is_set():
+                return None
+            self._process.send(
+                StartJob(
+                    attempt=self.claim.attempt,
+                    job=self.claim.job,
+                    resume=resume,
+                    checkpoint_seconds=self._checkpoint_seconds,
+                    directory=str(self._directory),
+                )
+            )
+        sender.start()
+        try:
+            return self._follow()
+        finally:
+            self._spool.close()
+            sender.join()
+
+    def _follow(self) -> JobDone | Exited:
+        """Hand the process's reports to the spool until the job has ended."""
+        while True:
+            message = self._process.receive(LOOK_SECONDS)
+            match message:
+                case JobDone() | Exited():
+                    return message
+                case PointsReported(block=block):
+                    self._spool.put(block)
+                case OutcomeReported(outcome=outcome):
+                    self._spool.put(outcome)
+                case CheckpointWritten():
+                    self._spool.put(message)
+                case _:
+                    pass
+            if time.monotonic() > self._kill_at:
+                logger.warning("%s: did not stop in time, killed", self)
+                self._kill_at = float("inf")
+                self._process.kill()
+
+    def _fetch_resume_points(self) -> tuple[ResumeFile, ...]:
+        """Bring the checkpoints to go on from onto this machine."""
+        points = []
+        for point in self.claim.resume:
+            path = self._directory / f"resume-{point.trial}.checkpoint"
+
+            if self._deliver(partial(self._fetch, point.artifact, path)):
+                points.append(
+                    ResumeFile(
+                        trial=point.trial,
+                        epoch=point.epoch,
+                        iteration=point.iteration,
+                        path=str(path),
+                    )
+                )
+        return tuple(points)
+
+    def _fetch(self, artifact: str, path: Path) -> None:
+        path.write_bytes(self._client.fetch_artifact(self.claim.attempt, artifact))
+
+    def _send_reports(self) -> None:
+        try:
+            while (batch := self._spool.take()) is not None:
+                if self._deliver(partial(self._send, batch)):
+                    failpoint("agent.after_points")
+        except Exception as error:
+            # Without this thread the run would wait for ever, or finish without its points.
+            logger.exception("%s: the sender is broken", self)
+            self._refuse(f"{type(error).__name__}: {error}")
+
+    def _send(self, batch: Batch) -> None:
+        if batch.checkpoint is not None:
+            self._send_checkpoint(batch.checkpoint)
+            return
+        request = PointsRequest(
+            fence=self.claim.fence, blocks=batch.blocks, outcomes=batch.outcomes
+        )
+        self._client.points(self.claim.attempt, request)
+
+    def _send_checkpoint(self, checkpoint: CheckpointWritten) -> None:
+        path = Path(checkpoint.path)
+        self._client.store_checkpoint(
+            self.claim.attempt,
+            fence=self.claim.fence,
+            trial=checkpoint.trial,
+            epoch=checkpoint.epoch,
+            iteration=checkpoint.iteration,
+            content=path.read_bytes(),
+        )
+        path.unlink()
+
+    def _deliver(self, call: Callable[[], object]) -> bool:
+        """Make a call to the service, again and again while it is away.
+
+        Returns:
+            Whether it had its effect. If not, the attempt is abandoned or refused.
+        """
+        backoff = Backoff()
+        while not self._abandoned.is_set():
+            try:
+                call()
+            except Unreachable as error:
+                pause_seconds = backoff.next_seconds(error.retry_after_seconds)
+                logger.debug("%s: again in %.1f s: %s", self, pause_seconds, error)
+                self._abandoned.wait(pause_seconds)
+            except (Fenced, Unauthorized) as error:
+                self.abandon(str(error))
+            except Refused as error:
+                self._refuse(str(error))
+                return False
+            else:
+                self._heard_at = time.monotonic()
+                return True
+        return False
+
+    def _conclude(self, end: JobDone | Exited | None) -> FinishRequest:
+        """How the attempt ended, in the service's words."""
+        state, error, description = conclude(end, self._stop_as, self._refusal)
+        if error is not None:
+            logger.warning("%s: %s", self, error.message)
+        return FinishRequest.model_validate(
+            {
+                "fence": self.claim.fence,
+                "state": state,
+                "description": description,
+                "error": error,
+            }
+        )
+
+
+def conclude(
+    end: JobDone | Exited | None, stop_as: AttemptState | None, refusal: str | None
+) -> tuple[AttemptState, AttemptError | None, object]:
+    """State, error and description an attempt finishes with.
+
+    Args:
+        end: What the slot process said last; None when the job was never started.
+        stop_as: The state asked for when the run was told to stop.
+        refusal: Why reports could not be delivered.
+    """
+    if refusal is not None:
+        message = f"a report was not delivered: {refusal}"
+        return AttemptState.FAILED, AttemptError(kind="error", message=message), None
+    if isinstance(end, JobDone) and end.result == "succeeded":
+        return AttemptState.SUCCEEDED, None, end.description
+    if stop_as is not None:  # a process killed because it did not stop counts as stopped
+        return stop_as, None, None
+    if isinstance(end, JobDone) and end.error is not None:
+        return AttemptState.FAILED, end.error, None
+    assert isinstance(end, Exited), "a job ends early only when told to"
+    return AttemptState.FAILED, end.error(), None

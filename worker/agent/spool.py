@@ -1,0 +1,131 @@
+"""What an attempt reported and the service has not acknowledged yet, in order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recipes.curve import CurveBlock
+from recipes.outcome import MemberOutcome
+from recipes.wire import MAX_BLOCKS
+from worker.slot.messages import CheckpointWritten
+
+BATCH_POINTS = 2_000
+"""Points that make a batch full."""
+BATCH_OUTCOMES = 100
+"""Outcomes that make a batch full: one can hold some 100 kB, a request at most 4 MiB."""
+SPOOL_POINTS = 1_000_000
+"""Most points held back; a run that reports more while the service is away waits."""
+
+Report = CurveBlock | MemberOutcome | CheckpointWritten
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What goes to the service in one request: points and outcomes, or one checkpoint."""
+
+    blocks: tuple[CurveBlock, ...] = ()
+    outcomes: tuple[MemberOutcome, ...] = ()
+    checkpoint: CheckpointWritten | None = None
+
+
+def num_points(report: Report) -> int:
+    """How many points a report counts for."""
+    return len(report.iterations) if isinstance(report, CurveBlock) else 1
+
+
+def cut(reports: Sequence[Report]) -> tuple[int, bool]:
+    """How many of the oldest reports make the next batch, and whether it is full.
+
+    A checkpoint travels alone, after everything reported before it: points are known to
+    the service before a checkpoint claims to cover them.
+    """
+    points = outcomes = 0
+    for count, report in enumerate(reports):
+        if isinstance(report, CheckpointWritten):
+            return (1, True) if count == 0 else (count, True)
+        points += num_points(report)
+        outcomes += isinstance(report, MemberOutcome)
+        if points > BATCH_POINTS and count > 0:
+            return count, True
+        if points >= BATCH_POINTS or outcomes >= BATCH_OUTCOMES or count + 1 == MAX_BLOCKS:
+            return count + 1, True
+    return len(reports), False
+
+
+class Spool:
+    """An ordered, bounded queue between a run that reports and a thread that sends.
+
+    One thread puts, one takes; ``close`` and ``discard`` may be called from any.
+
+    Args:
+        batch_seconds: Longest time a report waits for others to travel with.
+        most_points: Points held before ``put`` blocks.
+    """
+
+    def __init__(self, *, batch_seconds: float = 0.5, most_points: int = SPOOL_POINTS) -> None:
+        self._batch_seconds = batch_seconds
+        self._most_points = most_points
+        self._reports: deque[Report] = deque()
+        self._num_points = 0
+        self._oldest_at = 0.0
+        self._closed = False
+        self._discarded = False
+        self._changed = threading.Condition()
+
+    def put(self, report: Report) -> None:
+        """Append a report; waits while the spool is full, and drops it after ``discard``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._num_points < self._most_points or self._discarded)
+            if self._discarded:
+                return
+            if not self._reports:
+                self._oldest_at = time.monotonic()
+            self._reports.append(report)
+            self._num_points += num_points(report)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nothing more will be put: what is here goes out at once."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def discard(self) -> None:
+        """Forget everything, now and later; ``take`` returns None."""
+        with self._changed:
+            self._discarded = True
+            self._reports.clear()
+            self._num_points = 0
+            self._changed.notify_all()
+
+    def take(self) -> Batch | None:
+        """The next batch, when it is full or its oldest report has waited long enough.
+
+        None when the spool is closed and empty, or discarded.
+        """
+        with self._changed:
+            while not self._discarded:
+                count, full = cut(self._reports)
+                age = time.monotonic() - self._oldest_at
+                if count and (full or self._closed or age >= self._batch_seconds):
+                    return self._pop(count)
+                if self._closed and not count:
+                    return None
+                self._changed.wait(self._batch_seconds - age if count else None)
+            return None
+
+    def _pop(self, count: int) -> Batch:
+        reports = [self._reports.popleft() for _ in range(count)]
+        self._num_points -= sum(map(num_points, reports))
+        self._oldest_at = time.monotonic()
+        self._changed.notify_all()
+        if isinstance(reports[0], CheckpointWritten):
+            return Batch(checkpoint=reports[0])
+        return Batch(
+            blocks=tuple(report for report in reports if isinstance(report, CurveBlock)),
+            outcomes=tuple(report for report in reports if isinstance(report, MemberOutcome)),
+        )

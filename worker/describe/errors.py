@@ -1,0 +1,105 @@
+"""The one error a user's task can cause, and how a problem is located in the user's file."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from types import TracebackType
+
+from pydantic import ValidationError
+
+import recipes
+from recipes.description import TaskProblem
+
+OUR_FOLDERS = (Path(__file__).resolve().parents[1], Path(recipes.__path__[0]).resolve())
+
+
+class TaskError(Exception):
+    """A task cannot be used. ``problem`` says what is wrong, where, and the cure."""
+
+    def __init__(self, problem: TaskProblem) -> None:
+        where = f"{problem.file}:{problem.line or 1}: " if problem.file else ""
+        super().__init__(f"{where}{problem.message}; {problem.cure}")
+        self.problem = problem
+
+
+def task_error(
+    message: str, *, cure: str, file: str | None = None, line: int | None = None
+) -> TaskError:
+    """An error for something that is wrong without having raised."""
+    return TaskError(TaskProblem(message=message, cure=cure, file=file, line=line))
+
+
+def raised(error: BaseException, message: str, *, cure: str, file: str | None) -> TaskError:
+    """An error for an exception out of user code.
+
+    Args:
+        error: What the user's code raised.
+        message: What was being done; the exception's own words are put behind it.
+        cure: What to do about it.
+        file: The task's file. The deepest line of it that was running is named; else
+            the deepest line that is neither ours nor a library's.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    found = _place(frames, file)
+    return TaskError(
+        TaskProblem(
+            message=f"{message}: {describe_exception(error)}",
+            cure=cure,
+            file=found[0] if found else file,
+            line=found[1] if found else None,
+            traceback="".join(
+                traceback.format_exception(type(error), error, _users_part(error.__traceback__))
+            ),
+        )
+    )
+
+
+def describe_exception(error: BaseException) -> str:
+    """An exception in one line, for people."""
+    if isinstance(error, ValidationError):
+        words = [
+            ": ".join([*map(str, item["loc"][-1:]), item["msg"].removeprefix("Value error, ")])
+            for item in error.errors(include_url=False, include_context=False)
+        ]
+        return f"{error.title}: {'; '.join(words)}"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _place(frames: traceback.StackSummary, file: str | None) -> tuple[str, int | None] | None:
+    for frame in reversed(frames):
+        if frame.filename == file:
+            return frame.filename, frame.lineno
+    for frame in reversed(frames):
+        if not _is_ours(frame.filename) and not _is_library(frame.filename):
+            return frame.filename, frame.lineno
+    return None
+
+
+def _users_part(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the first frame that is not ours on; the whole one when all are."""
+    part = trace
+    while part is not None and _is_machinery(part.tb_frame.f_code.co_filename):
+        part = part.tb_next
+    return part or trace
+
+
+def _is_machinery(filename: str) -> bool:
+    return _is_ours(filename) or filename.startswith("<frozen")
+
+
+def _is_ours(filename: str) -> bool:
+    path = Path(filename)
+    built_in_tasks = OUR_FOLDERS[0] / "tasks"
+    return not path.is_relative_to(built_in_tasks) and any(
+        path.is_relative_to(folder) for folder in OUR_FOLDERS
+    )
+
+
+def _is_library(filename: str) -> bool:
+    return (
+        filename.startswith("<")
+        or "site-packages" in filename
+        or Path(filename).is_relative_to(Path(traceback.__file__).parent)
+    )

@@ -1,0 +1,1 @@
+"""The child side of a slot: one long-lived training process."""

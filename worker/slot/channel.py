@@ -1,0 +1,124 @@
+"""The child's end of the pipes between an agent and a slot process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import threading
+from typing import BinaryIO
+
+from recipes.curve import CurveBlock
+from recipes.failpoint import failpoint
+from recipes.outcome import MemberOutcome
+from recipes.value import Value
+from worker.slot.messages import (
+    COMMAND,
+    CheckpointWritten,
+    DropTrials,
+    OutcomeReported,
+    PointsReported,
+    StartJob,
+    StopJob,
+)
+
+
+class Channel:
+    """The child's end of the pipes: commands in, messages out.
+
+    Takes over descriptors 0 and 1 for good: afterwards standard input is empty and
+    standard output is standard error, for this process and all it starts.
+    """
+
+    def __init__(self) -> None:
+        self._commands: BinaryIO = os.fdopen(os.dup(0), "rb")
+        self._messages: BinaryIO = os.fdopen(os.dup(1), "wb")
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        os.dup2(2, 1)
+        self._jobs: queue.Queue[StartJob] = queue.Queue()
+        self._stopping = threading.Event()
+        self._dropped: frozenset[int] = frozenset()
+        threading.Thread(target=self._listen, name="commands", daemon=True).start()
+
+    def next_job(self, timeout_seconds: float | None = None) -> StartJob | None:
+        """Wait for a job; None when none came in time."""
+        try:
+            return self._jobs.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return None
+
+    def send(self, message: Value) -> None:
+        """Tell the agent. Only the main thread does."""
+        self._messages.write(message.model_dump_json().encode() + b"\n")
+        self._messages.flush()
+
+    def stopping(self) -> bool:
+        """Whether the running job should end."""
+        return self._stopping.is_set()
+
+    def dropped(self, trial: int) -> bool:
+        """Whether a member of the running job is no longer wanted."""
+        return trial in self._dropped
+
+    def _listen(self) -> None:
+        # A command that cannot be read ends the process too: better gone than deaf.
+        with contextlib.suppress(Exception):
+            for line in self._commands:
+                match COMMAND.validate_json(line):
+                    case StartJob() as job:
+                        self._stopping.clear()
+                        self._dropped = frozenset()
+                        self._jobs.put(job)
+                    case StopJob():
+                        self._stopping.set()
+                    case DropTrials(trials=trials):
+                        self._dropped |= frozenset(trials)
+        die()
+
+
+class ChannelReporter:
+    """A job's Reporter: passes everything on to the agent, in order."""
+
+    def __init__(self, channel: Channel, directory: str) -> None:
+        self.ended: set[int] = set()
+        self._channel = channel
+        self._directory = directory
+
+    def points(self, block: CurveBlock) -> None:
+        """Curve points of one member."""
+        self._channel.send(PointsReported(block=block))
+        failpoint("slot.after_points")
+
+    def checkpoint(self, trial: int, epoch: int, iteration: int, content: bytes) -> None:
+        """A member's whole state, by way of a file that is there whole or not at all."""
+        path = os.path.join(self._directory, f"{trial}-{epoch}.checkpoint")
+        with open(f"{path}.part", "wb") as file:
+            file.write(content)
+        os.replace(f"{path}.part", path)
+        self._channel.send(
+            CheckpointWritten(trial=trial, epoch=epoch, iteration=iteration, path=path)
+        )
+
+    def outcome(self, outcome: MemberOutcome) -> None:
+        """A member has ended."""
+        self.ended.add(outcome.trial)
+        self._channel.send(OutcomeReported(outcome=outcome))
+        failpoint("slot.after_outcome")
+
+    def stopping(self) -> bool:
+        """Whether to end now."""
+        return self._channel.stopping()
+
+    def dropped(self, trial: int) -> bool:
+        """Whether this member is no longer wanted."""
+        return self._channel.dropped(trial)
+
+
+def die() -> None:
+    """End this process and everything it started, now, without a word from user code."""
+    if os.getpgrp() == os.getpid():  # not when a test runs it inside its own group
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)

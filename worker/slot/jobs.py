@@ -1,0 +1,109 @@
+"""Jobs carried out with torch: describe a task, train a run spec's members."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+
+from recipes.run import JobKind, TaskRef
+from recipes.task import Task
+from recipes.wire import AttemptError
+from worker.data.data import TaskData, load_data
+from worker.describe.describe import describe
+from worker.describe.errors import TaskError
+from worker.describe.loader import load_task
+from worker.slot.channel import Channel, ChannelReporter
+from worker.slot.messages import JobDone, StartJob, TaskLoaded
+from worker.slot.signature import task_files
+from worker.training.checkpoint import Checkpoint
+from worker.training.loop import train
+
+MAX_TRACEBACK = 32 * 1024
+"""Characters of a traceback that travel: its end, where the cause stands."""
+
+
+class JobRunner:
+    """Carries out the jobs of one task; its data is loaded once and stays.
+
+    One thread: numbers are then bit-equal on one processor, whatever else runs there.
+    """
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = str(self._device)
+        self._modules_before = frozenset(sys.modules)
+        self._files: dict[str, str] = {}
+        self._task: Task | None = None
+        self._data: TaskData | None = None
+
+    def warm_up(self) -> None:
+        """Load what torch's optimizers load at their first iteration anyway.
+
+        It takes them more than a second (torch 2.13: ``torch._dynamo``, 800 modules).
+        """
+        importlib.import_module("torch._dynamo")
+
+    def run(self, job: StartJob, channel: Channel) -> JobDone:
+        """Carry out one job. Whatever user code raises becomes the job's result."""
+        try:
+            task, data = self._load(job.job.task)
+            self._tell_files(channel)
+            if job.job.kind is JobKind.DESCRIBE:
+                description = describe(task, data, device=self._device)
+                return JobDone(result="succeeded", description=description)
+            done = self._train(task, data, job, channel)
+            self._tell_files(channel)
+            return done
+        except TaskError as error:
+            self._tell_files(channel)
+            problem = error.problem
+            failure = AttemptError(
+                kind="task",
+                message=problem.message,
+                traceback=problem.traceback,
+                problem=problem,
+            )
+        except BaseException as error:
+            # SystemExit too: user code that calls sys.exit must not look like a crash of ours.
+            is_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+            failure = AttemptError(
+                kind="out_of_memory" if is_memory else "error",
+                message=f"{type(error).__name__}: {error}",
+                traceback=traceback.format_exc()[-MAX_TRACEBACK:],
+            )
+        return JobDone(result="failed", error=failure)
+
+    def _load(self, ref: TaskRef) -> tuple[Task, TaskData]:
+        if self._task is None or self._data is None:
+            self._task = load_task(ref)
+            self._data = load_data(self._task, self._device)
+        return self._task, self._data
+
+    def _train(self, task: Task, data: TaskData, job: StartJob, channel: Channel) -> JobDone:
+        run = job.job.run
+        assert run is not None, "a train job has a run spec"
+        reporter = ChannelReporter(channel, job.directory)
+        resume = {
+            point.trial: Checkpoint(point.epoch, point.iteration, Path(point.path).read_bytes())
+            for point in job.resume
+        }
+        train(task, data, run, reporter, resume=resume, checkpoint_seconds=job.checkpoint_seconds)
+        missing = [member.trial for member in run.members if member.trial not in reporter.ended]
+        if not missing:
+            return JobDone(result="succeeded")
+        if channel.stopping():
+            return JobDone(result="stopped")
+        raise AssertionError(f"training ended without an outcome for trials {missing}")
+
+    def _tell_files(self, channel: Channel) -> None:
+        """Send the files imported since the last time. The first sight of each counts."""
+        found = task_files(self._modules_before)
+        new = {path: seen for path, seen in found.items() if path not in self._files}
+        if new:
+            self._files.update(new)
+            channel.send(TaskLoaded(files=new))

@@ -1,0 +1,63 @@
+"""A slot's child process: takes jobs on its standard input, reports on its output.
+
+Everything that user code does happens here and nowhere else. Whatever it prints goes to
+standard error; the pipe the agent reads is out of its reach. When the agent dies, by
+whatever cause, the input closes and this process ends with all it started.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import signal
+from typing import Protocol
+
+from recipes.failpoint import failpoint
+from worker.slot.channel import Channel
+from worker.slot.messages import JobDone, Ready, StartJob
+
+QUIET_SECONDS = 0.3
+"""A process that got no job for so long has a moment to warm up."""
+
+
+class Runner(Protocol):
+    """Carries out jobs. Made once a process, so that it can keep a task's data."""
+
+    device: str
+
+    def warm_up(self) -> None:
+        """Use a quiet moment before the first job."""
+        ...
+
+    def run(self, job: StartJob, channel: Channel) -> JobDone:
+        """Carry out one job, reporting as it goes. User code's errors are its result."""
+        ...
+
+
+def serve(channel: Channel, runner: Runner) -> None:
+    """Carry out jobs until the agent goes away."""
+    channel.send(Ready(device=runner.device))
+    job = channel.next_job(QUIET_SECONDS)
+    if job is None:
+        runner.warm_up()
+    while True:
+        job = job or channel.next_job()
+        assert job is not None, "a wait without a limit ends with a job"
+        failpoint("slot.after_job")
+        done = runner.run(job, channel)
+        failpoint("slot.before_done")
+        channel.send(done)
+        job = None
+
+
+def main() -> None:
+    """Run a slot process."""
+    channel = Channel()  # before the slow imports: the agent may die during them
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the agent says when to stop
+    faulthandler.enable()  # a segmentation fault leaves its Python stack in the tail
+    from worker.slot.jobs import JobRunner
+
+    serve(channel, JobRunner())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Measurements on a live model: its state at initialisation, and its dead units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from recipes.outcome import GradientStatistics, Initialisation
+from recipes.task import Task
+from worker.data.batches import BatchSource
+from worker.training.activations import RELUS, watch_activations
+from worker.training.evaluation import chunks, evaluate, evaluation_indices
+from worker.training.losses import mean_loss
+
+INITIALISATION_SAMPLES = 1_024
+"""At least 512 are wanted (method, step 1): twice that halves the loss's variance for little."""
+DEAD_SAMPLES = 512
+"""A unit that is 0 for this many samples is called dead (taxonomy 20)."""
+CHUNK = 256
+"""Samples in one forward and backward."""
+
+
+def measure_initialisation(task: Task, model: nn.Module, samples: BatchSource) -> Initialisation:
+    """Loss, outputs, activations and gradients of a model as it stands.
+
+    The loss is taken in eval mode. Outputs, activations and gradients are too, but batch
+    norms use the batch's statistics there, as they will in training: before the first
+    iteration their running ones say nothing, and units behind them would look dead.
+
+    Over at most INITIALISATION_SAMPLES training samples, drawn once for all runs. The
+    gradients are of the kind's or the task's own mean loss without label smoothing, one
+    backward over all the samples. Weights, their ``grad`` and the mode stay as they were.
+    """
+    indices = evaluation_indices(samples.num_samples, at_most=INITIALISATION_SAMPLES)
+    loss = mean_loss(task)
+    outputs = _OutputSums()
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    gradients = {name: torch.zeros_like(p) for name, p in trainable.items()}
+    was_training = model.training
+    model.eval()
+    with batch_statistics(model) as normed, watch_activations(model) as watch:
+        for chunk in chunks(indices, size=CHUNK):
+            if normed and len(chunk) == 1:
+                continue  # one sample has no statistics
+            inputs, target = samples.batch(chunk)
+            watch.begin_batch()
+            output = model(inputs)
+            outputs.add(output.detach())
+            share = loss(output, target) * (len(chunk) / len(indices))
+            found = torch.autograd.grad(share, list(trainable.values()), allow_unused=True)
+            for total, gradient in zip(gradients.values(), found, strict=True):
+                if gradient is not None:
+                    total += gradient
+    model.train(was_training)
+    evaluation = evaluate(task, model, samples, indices, split="train", iteration=0)
+    return Initialisation(
+        loss=evaluation.loss,
+        output_sd=outputs.sd,
+        output_spread=outputs.spread,
+        penalty=0.5 * sum(float(p.detach().double().square().sum()) for p in trainable.values()),
+        layers=tuple(layer.statistics() for layer in watch.layers.values()),
+        gradients=tuple(
+            GradientStatistics(
+                name=name,
+                weight_norm=float(torch.linalg.vector_norm(trainable[name].detach())),
+                gradient_norm=float(torch.linalg.vector_norm(gradient)),
+            )
+            for name, gradient in gradients.items()
+        ),
+    )
+
+
+@contextmanager
+def batch_statistics(model: nn.Module) -> Iterator[bool]:
+    """Batch norms use the batch's statistics and keep their running ones; whether there are any.
+
+    Momentum 0 leaves the running statistics as they are.
+    """
+    norms = [each for each in model.modules() if isinstance(each, _BatchNorm)]
+    before = [(norm.training, norm.momentum, _copied(norm.num_batches_tracked)) for norm in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 0.0
+    try:
+        yield bool(norms)
+    finally:
+        for norm, (training, momentum, tracked) in zip(norms, before, strict=True):
+            norm.train(training)
+            norm.momentum = momentum
+            if tracked is not None and norm.num_batches_tracked is not None:
+                norm.num_batches_tracked.copy_(tracked)
+
+
+def _copied(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.clone()
+
+
+def dead_share(model: nn.Module, samples: BatchSource) -> float | None:
+    """The largest share of dead units of a ReLU layer, eval mode; None without ReLUs."""
+    indices = evaluation_indices(samples.num_samples, at_most=DEAD_SAMPLES)
+    was_training = model.training
+    model.eval()
+    # With gradients on: without them transformers take a path that calls no activation.
+    with watch_activations(model) as watch:
+        for chunk in chunks(indices, size=CHUNK):
+            watch.begin_batch()
+            model(samples.batch(chunk)[0])
+    model.train(was_training)
+    shares = [layer.dead_share for layer in watch.layers.values() if layer.kind in RELUS]
+    return max(shares, default=None)
+
+
+class _OutputSums:
+    """Sums over samples of the model's outputs, in float64, on the CPU.
+
+    Outputs are taken relative to the first sample's, so that outputs that do not depend
+    on the input have a spread of exactly 0.
+    """
+
+    def __init__(self) -> None:
+        self._first: Tensor | None = None
+        self._n = 0
+        self._total: Tensor = torch.zeros(())
+        self._squares: Tensor = torch.zeros(())
+        self._centred_total = 0.0
+        self._centred_squares = 0.0
+        self._num_values = 0
+
+    def add(self, output: Tensor) -> None:
+        values = output.double()
+        if self._first is None:
+            self._first = values[0].clone()
+        shifted = values - self._first
+        self._n += len(values)
+        self._total = self._total.to(values.device) + shifted.sum(0)
+        self._squares = self._squares.to(values.device) + shifted.square().sum(0)
+        # One output alone has no mean over outputs to take out.
+        has_outputs = values.ndim >= 2 and values.shape[1] > 1
+        centred = values - values.mean(1, keepdim=True) if has_outputs else values
+        self._centred_total += float(centred.sum())
+        self._centred_squares += float(centred.square().sum())
+        self._num_values += centred.numel()
+
+    @property
+    def sd(self) -> float:
+        """Over samples and outputs, each sample's mean over outputs (dimension 1) taken out."""
+        mean = self._centred_total / self._num_values
+        return math.sqrt(max(self._centred_squares / self._num_values - mean * mean, 0.0))
+
+    @property
+    def spread(self) -> float:
+        """The largest sd over samples of one output."""
+        mean = self._total / self._n
+        variance = (self._squares / self._n - mean.square()).clamp_min(0)
+        return float(variance.max().sqrt())

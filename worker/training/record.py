@@ -1,0 +1,132 @@
+"""Everything one member has measured so far, and how it becomes its outcome."""
+
+from __future__ import annotations
+
+import time
+
+from recipes.outcome import Evaluation, Initialisation, MemberOutcome
+from recipes.run import RunSpec
+from recipes.trial import TrialCause, TrialState
+from worker.training.checkpoint import Progress
+from worker.training.curves import Curves
+from worker.training.reporting import Reporter
+from worker.training.stops import StopRule
+
+STATES = {
+    TrialCause.FINISHED: TrialState.COMPLETE,
+    TrialCause.DIVERGED: TrialState.COMPLETE,
+    TrialCause.NON_FINITE: TrialState.COMPLETE,
+    TrialCause.EARLY_DISCARD: TrialState.PRUNED,
+    TrialCause.ERROR: TrialState.FAILED,
+    TrialCause.OUT_OF_MEMORY: TrialState.FAILED,
+}
+"""The state that follows from a cause. Divergence is a result."""
+
+EVALUATED_PREFIX = {"train": "eval_"}
+"""The train loss in eval mode is another curve than the train loss of the iterations."""
+
+
+class Record:
+    """One member's measurements. It is there before the model is, and outlives its failure.
+
+    Attributes:
+        iterations: Optimiser steps done, as far as they count.
+    """
+
+    def __init__(
+        self, run: RunSpec, trial: int, report: Reporter, *, progress: Progress | None = None
+    ) -> None:
+        self._run = run
+        self._trial = trial
+        self._report = report
+        self._progress = progress
+        self._started_at = time.monotonic()
+        self._evaluations = list(progress.evaluations) if progress else []
+        self._switched_off: tuple[str, ...] = ()
+        self._sample_digest: str | None = None
+        self._curves: Curves | None = None
+        self.iterations = progress.iteration if progress else 0
+        self.initialisation: Initialisation | None = progress.initialisation if progress else None
+        self.dead_share: float | None = None
+        self.stop_rule = (
+            StopRule(run, losses=progress.recent_losses, num_below=progress.num_below)
+            if progress
+            else StopRule(run)
+        )
+
+    def begin(
+        self, *, num_iterations: int, sample_digest: str, switched_off: tuple[str, ...]
+    ) -> None:
+        """What is known once the member is built; points can be taken from now on."""
+        self._sample_digest = sample_digest
+        self._switched_off = switched_off
+        self._curves = Curves(
+            self._report,
+            self._trial,
+            num_iterations=num_iterations,
+            pending=self._progress.pending if self._progress else None,
+        )
+
+    @property
+    def curves(self) -> Curves:
+        """The member's curves, once ``begin`` was called."""
+        assert self._curves is not None
+        return self._curves
+
+    def add_iteration(
+        self, iteration: int, loss: float, accuracy: float | None, internals: dict[str, float]
+    ) -> TrialCause | None:
+        """One iteration's train measurements; returns why the member ends with it, if it does."""
+        self.curves.add_step("loss", iteration, loss)
+        if accuracy is not None:
+            self.curves.add_step("accuracy", iteration, accuracy)
+        for metric, value in internals.items():
+            self.curves.add_step(metric, iteration, value, every=self._run.internals_every or 1)
+        self.iterations = iteration + 1
+        return self.stop_rule.judge(loss, all_right=accuracy is None or accuracy == 1.0)
+
+    def add_evaluation(self, evaluation: Evaluation) -> None:
+        """An evaluation, and its means as points."""
+        self._evaluations.append(evaluation)
+        prefix = EVALUATED_PREFIX.get(evaluation.split, "")
+        for metric, moments in evaluation.metrics.items():
+            self.curves.add(prefix + metric, evaluation.split, evaluation.iteration, moments.mean)
+
+    def evaluated_at(self, iteration: int) -> bool:
+        """Whether the splits were evaluated after that many steps already."""
+        return any(each.iteration == iteration for each in self._evaluations)
+
+    def progress(self, *, epoch: int) -> Progress:
+        """What a checkpoint keeps of this, at the end of ``epoch`` epochs."""
+        return Progress(
+            epoch=epoch,
+            iteration=self.iterations,
+            seconds=self._seconds(),
+            evaluations=tuple(self._evaluations),
+            initialisation=self.initialisation,
+            recent_losses=self.stop_rule.losses,
+            num_below=self.stop_rule.num_below,
+            pending=self.curves.pending(),
+        )
+
+    def close(self, cause: TrialCause, *, message: str | None = None) -> MemberOutcome:
+        """Send the last points and sum up."""
+        if self._curves is not None:
+            self._curves.close()
+        return MemberOutcome(
+            trial=self._trial,
+            state=STATES[cause],
+            cause=cause,
+            iterations=self.iterations,
+            evaluations=tuple(self._evaluations),
+            initialisation=self.initialisation,
+            sample_digest=self._sample_digest,
+            dead_share=self.dead_share,
+            switched_off=self._switched_off,
+            seconds=self._seconds(),
+            message=message,
+        )
+
+    def _seconds(self) -> float:
+        before = self._progress.seconds if self._progress else 0.0
+        return before + time.monotonic() - self._started_at
