@@ -48,6 +48,10 @@ class Float(Value):
             return self.default
         return math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
 
+    def extremes(self) -> tuple[ParameterValue, ...]:
+        """Both ends of the range."""
+        return (self.low, self.high)
+
     def holds(self, value: ParameterValue) -> bool:
         """Whether ``value`` is one of this range's values."""
         if isinstance(value, (bool, str)):
@@ -81,6 +85,10 @@ class Int(Value):
         middle = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
         return round(middle)
 
+    def extremes(self) -> tuple[ParameterValue, ...]:
+        """Both ends of the range."""
+        return (self.low, self.high)
+
     def holds(self, value: ParameterValue) -> bool:
         """Whether ``value`` is one of this range's values."""
         return (
@@ -112,6 +120,10 @@ class Categorical(Value):
     def center(self) -> ParameterValue:
         """The default, else the first choice."""
         return self.choices[0] if self.default is None else self.default
+
+    def extremes(self) -> tuple[ParameterValue, ...]:
+        """Every choice: none lies between others."""
+        return self.choices
 
     def holds(self, value: ParameterValue) -> bool:
         """Whether ``value`` is one of the choices."""

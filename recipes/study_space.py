@@ -10,6 +10,10 @@ from recipes.errors import InvalidSetting
 from recipes.space import Categorical, Float, Int, ParameterValue, SearchSpace
 from recipes.study import StudyConfig
 from recipes.task import RESERVED_PARAMETERS
+from recipes.trainer_settings import check_trainer_setting
+
+LARGEST_NUMBER = 2**63 - 1
+"""What a whole number of torch's may be; a larger one is a slip of the finger."""
 
 
 def study_space(description: TaskDescription, config: StudyConfig) -> SearchSpace:
@@ -24,7 +28,10 @@ def study_space(description: TaskDescription, config: StudyConfig) -> SearchSpac
             if name not in known:
                 raise InvalidSetting(field, name, _did_you_mean(name, known, description))
     for name, value in config.set.items():
-        _check_fixed(name, value, description)
+        _check_value(f"set.{name}", name, value, description)
+    for name, distribution in config.space.root.items():
+        for value in distribution.extremes():
+            _check_value(f"space.{name}", name, value, description)
     merged = {**description.space.root, **config.space.root}
     return SearchSpace({name: own for name, own in merged.items() if name not in config.set})
 
@@ -83,18 +90,29 @@ def _parse_value(text: str, own: Float | Int | Categorical | None) -> ParameterV
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
-def _check_fixed(name: str, value: ParameterValue, description: TaskDescription) -> None:
+def _check_value(
+    field: str, name: str, value: ParameterValue, description: TaskDescription
+) -> None:
+    """Whether the task and the trainer can take a value: fixed, or an end of a range."""
     own = description.space.root.get(name)
     if isinstance(own, Categorical) and not own.holds(value):
-        raise InvalidSetting(f"set.{name}", value, f"give one of {list(own.choices)}")
-    if isinstance(own, (Float, Int)) and (isinstance(value, (bool, str)) or value != value):
-        raise InvalidSetting(f"set.{name}", value, "give a number")
-    if isinstance(own, (Float, Int)) and own.hard and not own.holds(value):
+        raise InvalidSetting(field, value, f"give one of {list(own.choices)}")
+    if isinstance(own, (Float, Int)):
+        _check_number(field, value, own)
+    check_trainer_setting(name, value, field=field)
+
+
+def _check_number(field: str, value: ParameterValue, own: Float | Int) -> None:
+    if isinstance(value, (bool, str)) or value != value:
+        raise InvalidSetting(field, value, "give a number")
+    if isinstance(own, Int) and not isinstance(value, int):
+        raise InvalidSetting(field, value, "give a whole number, as the task's own range has")
+    if abs(value) > LARGEST_NUMBER:
+        raise InvalidSetting(field, value, f"give a number of at most {LARGEST_NUMBER:g} in size")
+    if own.hard and not own.holds(value):
         raise InvalidSetting(
-            f"set.{name}", value, f"its range {own.low:g} to {own.high:g} is hard; stay inside"
+            field, value, f"its range {own.low:g} to {own.high:g} is hard; stay inside"
         )
-    if name == "lr" and not (isinstance(value, (int, float)) and 0 < value < float("inf")):
-        raise InvalidSetting("set.lr", value, "give a positive number")
 
 
 def _did_you_mean(name: str, known: Iterable[str], description: TaskDescription) -> str:

@@ -20,7 +20,8 @@ SplitName = Literal["train", "val", "test"]
 
 RESERVED_PARAMETERS = frozenset(
     (
-        *("lr", "weight_decay", "momentum", "beta1", "beta2", "optimizer", "batch_size"),
+        *("lr", "weight_decay", "momentum", "nesterov", "beta1", "beta2", "optimizer"),
+        "batch_size",
         *("schedule", "warmup", "grad_clip", "label_smoothing", "init"),
     )
 )

@@ -18,9 +18,11 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def rate(value: float) -> str:
-    """A learning rate or any other quantity that lives on a log scale: ``3.2e-4``, ``1e-3``."""
+    """A learning rate, or whatever lives on a log scale: ``3.2e-4``, ``1e-3``, ``2.2``."""
     if value == 0 or not math.isfinite(value):
         return number(value) if value else "0"
+    if 1 <= abs(value) < 100:
+        return f"{value:.2g}"
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 

@@ -46,7 +46,7 @@ def report(session: Session, uid: str) -> StudyReport:
     )
 
 
-NEVER_COMPARED = {"id", "name", "measured", "device", "problem"} | {
+NEVER_COMPARED = {"id", "name", "measured", "seconds", "device", "problem"} | {
     f"{what}_at" for what in ("created", "started", "ended", "finished")
 }
 """Fields that differ between equal studies: names, moments, durations, the machine."""

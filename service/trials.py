@@ -130,6 +130,7 @@ def _summary(trial: Trial, run: StepRun) -> TrialSummary:
         cause=trial.cause,
         message=outcome.message if outcome else None,
         iterations=outcome.iterations if outcome else None,
+        seconds=outcome.seconds if outcome else None,
         evaluations=_evaluations(outcome) if outcome else (),
         started_at=trial.started_at,
         ended_at=trial.ended_at,

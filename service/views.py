@@ -133,6 +133,7 @@ class TrialSummary(Value):
     cause: TrialCause | None
     message: str | None
     iterations: int | None  # done when it ended
+    seconds: float | None  # its own training; None before it ended
     evaluations: tuple[EvaluationView, ...]
     started_at: AwareDatetime | None
     ended_at: AwareDatetime | None

@@ -29,7 +29,7 @@ QUICK = {
     # Leases of half a second would lose attempts to a busy machine; two are lost in time.
     "SEVENSTEP_HEARTBEAT_SECONDS": "0.4",
     "SEVENSTEP_LEASE_SECONDS": "2",
-    "SEVENSTEP_CHECKPOINT_SECONDS": "0",
+    "SEVENSTEP_CHECKPOINT_SECONDS": "0.2",
     "SEVENSTEP_BATCH_SECONDS": "0.05",
     "SEVENSTEP_CONDUCTOR_TICK_SECONDS": "0.2",
 }

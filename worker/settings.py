@@ -49,6 +49,9 @@ class AgentSettings(BaseSettings):
     """Longest time a curve point waits for others to travel with."""
     grace_seconds: float = Field(default=3.0, ge=0)
     """How long a slot process that was told to stop may take before it is killed."""
+    stall_seconds: float = Field(default=3600.0, gt=0)
+    """How long a run may say nothing (not a curve point, not an end) before it counts as
+    hanging and is ended; loading the data counts as silence too."""
     connect_seconds: float = Field(default=3.0, ge=0)
     """How long the first contact is tried before the agent gives up."""
 

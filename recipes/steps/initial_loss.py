@@ -110,8 +110,11 @@ def _healthy(evidence: InitialLossEvidence) -> str:
     if not evidence.initialisations:
         return "The loss could not be measured."
     losses = evidence.losses
-    spread = f"over {plural(len(losses), 'initialisation')}: {number(min(losses))} to "
-    measured = f"Initial loss {number(evidence.loss)} ({spread}{number(max(losses))})"
+    spread = f"{number(min(losses), 4)} to {number(max(losses), 4)}"
+    measured = (
+        f"Initial loss {number(evidence.loss, 4)} "
+        f"({plural(len(losses), 'initialisation')}: {spread})"
+    )
     expectation = evidence.expectation
     if expectation is None:
         return f"{measured}. The task says nothing of what to expect, so nothing was compared."
@@ -119,7 +122,7 @@ def _healthy(evidence: InitialLossEvidence) -> str:
         return f"{measured}. It is the task's own loss, so {expectation.formula} may not hold."
     deviation = abs(evidence.loss - expectation.value) / max(abs(expectation.value), 1e-12)
     return (
-        f"{measured}; an untrained model should have {number(expectation.value)} "
+        f"{measured}; an untrained model should have {number(expectation.value, 4)} "
         f"({expectation.formula}); it is off by {percent(deviation)}, so the model starts "
         "out undecided, as it should."
     )

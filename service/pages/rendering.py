@@ -33,6 +33,7 @@ def environment() -> Environment:
         ago=format.ago,
         asset=assets.address,
         between=format.between,
+        duration=format.duration,
         distribution=sentences.distribution,
         draw=_draw,
         fact=_fact,

@@ -14,8 +14,11 @@ pytestmark = [
     pytest.mark.timeout(1500),
 ]
 
-TASK = "digits-conv"
+LONG_TASK = "digits-conv"
 """Long enough that most moments fall into a running attempt."""
+
+SHORT_TASK = "digits"
+"""For the named points, which are hit whatever the task."""
 
 NUM_RANDOM_KILLS = 20
 LEAST_HITS = 15
@@ -41,8 +44,12 @@ ALL_POINTS = [
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
+    """What the two tasks' studies end as when nobody dies."""
     with Installation(tmp_path_factory.mktemp("undisturbed") / "data") as installation:
-        return outcome(installation, installation.create(TASK, seed=3))
+        return {
+            task: outcome(installation, installation.create(task, seed=3))
+            for task in (LONG_TASK, SHORT_TASK)
+        }
 
 
 def running_attempts(installation: Installation) -> int:
@@ -57,12 +64,12 @@ def test_twenty_kills_at_random_moments(undisturbed, tmp_path):
     with Installation(tmp_path / "data") as installation:
         for number in range(NUM_RANDOM_KILLS):
             which = ("slot", "agent", "service")[number % 3]
-            study = installation.create(TASK, seed=3)
+            study = installation.create(LONG_TASK, seed=3)
             moment = chance.uniform(0.3, 6.0)
             time.sleep(moment)
             hits += running_attempts(installation) > 0
             installation.kill(which)
-            assert outcome(installation, study) == undisturbed, (number, which, moment)
+            assert outcome(installation, study) == undisturbed[LONG_TASK], (number, which, moment)
         lost = installation.rows("SELECT count(*) FROM attempt WHERE number > 1")
     assert hits >= LEAST_HITS
     assert lost[0][0] >= LEAST_HITS - 5, "hardly any attempt had to be made again"
@@ -74,7 +81,8 @@ def test_a_kill_at_a_named_point(failpoint, undisturbed, tmp_path):
     marker = tmp_path / "killed"
     environment = {"SEVENSTEP_FAILPOINT": f"{name}@{marker}@{nth}"}
     with Installation(tmp_path / "data", environment=environment) as installation:
-        assert outcome(installation, installation.create(TASK, seed=3)) == undisturbed
+        study = installation.create(SHORT_TASK, seed=3)
+        assert outcome(installation, study) == undisturbed[SHORT_TASK]
     assert marker.exists(), f"{name} was not passed {nth} times"
 
 

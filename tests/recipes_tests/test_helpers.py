@@ -111,11 +111,14 @@ def test_numbers_in_sentences(value, text):
 
 
 def test_rates_shares_counts_and_lists():
-    assert [rate(value) for value in (0.1, 3.16e-4, 0, math.inf)] == [
+    assert [rate(value) for value in (0.1, 3.16e-4, 0, math.inf, 1, 21.5, 1e3)] == [
         "1e-1",
         "3.2e-4",
         "0",
         "infinity",
+        "1",
+        "22",
+        "1e3",
     ]
     assert [percent(share) for share in (1.0, 0, 0.0031, 0.42, math.nan)] == [
         "100 %",

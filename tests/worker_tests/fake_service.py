@@ -84,6 +84,7 @@ class FakeService:
         self.artifacts: dict[str, bytes] = {}
         self.num_worker_heartbeats = 0
         self.trouble: list[tuple[str, Problem]] = []  # what the next call of a path's end gets
+        self.broken: dict[str, Problem] = {}  # what every call of a path's end gets
         self.token = TOKEN
         self._server: ThreadingHTTPServer | None = None
         self._port = 0
@@ -163,6 +164,9 @@ class FakeService:
             raise Problem(401, "unauthorized")
         with self.changed:
             url = urlsplit(request.path)
+            for end, problem in self.broken.items():
+                if url.path.endswith(end):
+                    raise problem
             for trouble in self.trouble:
                 if url.path.endswith(trouble[0]):
                     self.trouble.remove(trouble)

@@ -5,6 +5,7 @@ The task's path says what happens; see ``StandIn.run``.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from recipes.outcome import MemberOutcome
 from recipes.trial import TrialCause, TrialState
 from recipes.wire import AttemptError
 from worker.slot.channel import Channel, ChannelReporter
-from worker.slot.messages import JobDone, StartJob, TaskLoaded
+from worker.slot.messages import STACKS_SIGNAL, JobDone, StartJob, TaskLoaded
 from worker.slot.process import serve
 from worker.slot.signature import signature
 
@@ -93,4 +94,5 @@ class StandIn:
 
 
 if __name__ == "__main__":
+    faulthandler.register(STACKS_SIGNAL, all_threads=True)
     serve(Channel(), StandIn())

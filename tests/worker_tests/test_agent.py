@@ -37,7 +37,12 @@ def iterations_of(record: AttemptRecord) -> list[int]:
 
 @contextmanager
 def agent_at(
-    service: FakeService, home: Path, *, num_slots: int = 1, token: str = TOKEN
+    service: FakeService,
+    home: Path,
+    *,
+    num_slots: int = 1,
+    token: str = TOKEN,
+    stall_seconds: float = 60.0,
 ) -> Iterator[Agent]:
     settings = AgentSettings(
         server=service.url,
@@ -47,6 +52,7 @@ def agent_at(
         claim_seconds=5.0,
         batch_seconds=0.05,
         grace_seconds=1.0,
+        stall_seconds=stall_seconds,
     )
     with closing(ServiceClient(service.url, token)) as client, AgentFolder(home) as folder:
         agent = Agent(settings, client, [CPU] * num_slots, folder, slot_command=COMMAND)
@@ -208,6 +214,46 @@ def test_a_refused_report_fails_the_attempt(service: FakeService, tmp_path: Path
     assert "invalid_input" in record.finish.error.message
 
 
+def test_a_report_that_is_never_taken_fails_the_attempt(tmp_path: Path) -> None:
+    with FakeService(max_offline_seconds=1.0) as service:
+        service.broken = {"points": Problem(500, "internal_error")}
+        record = service.enqueue(train_job())
+        with agent_at(service, tmp_path):
+            service.wait_for(lambda: record.finish)
+        assert record.finish is not None
+        assert record.finish.state is AttemptState.FAILED
+        assert record.finish.error is not None
+        assert "internal_error" in record.finish.error.message
+        assert record.points == []
+
+
+def test_an_end_that_is_never_taken_does_not_hold_the_slot(tmp_path: Path) -> None:
+    with FakeService(max_offline_seconds=1.0) as service:
+        service.broken = {"a0/finish": Problem(500, "internal_error")}
+        stuck = service.enqueue(train_job())
+        record = service.enqueue(train_job())
+        with agent_at(service, tmp_path):
+            service.wait_for(lambda: record.finish)
+        assert stuck.finish is None
+        assert record.finish is not None
+        assert record.finish.state is AttemptState.SUCCEEDED
+
+
+def test_a_run_that_says_nothing_is_ended_and_the_slot_goes_on(
+    service: FakeService, tmp_path: Path
+) -> None:
+    hung = service.enqueue(train_job("any:deaf"))
+    good = service.enqueue(train_job())
+    with agent_at(service, tmp_path, stall_seconds=0.5):
+        service.wait_for(lambda: good.finish)
+    assert hung.finish is not None
+    assert hung.finish.state is AttemptState.FAILED
+    assert hung.finish.error is not None
+    assert hung.finish.error.kind == "crashed"
+    assert "said nothing" in hung.finish.error.message
+    assert "stand_in_slot.py" in (hung.finish.error.traceback or "")  # where it hung
+
+
 @pytest.mark.parametrize("what", ["slow", "deaf"])
 def test_a_stop_is_obeyed_or_enforced(service: FakeService, tmp_path: Path, what: str) -> None:
     record = service.enqueue(train_job(f"any:{what}", iterations=10_000))
@@ -228,6 +274,18 @@ def test_dropped_members_end_and_the_others_go_on(service: FakeService, tmp_path
     num_points = [sum(point[0] == trial for point in record.points) for trial in (0, 1)]
     assert num_points[0] < 100
     assert num_points[1] == 100
+
+
+def test_members_dropped_before_the_job_began_stay_dropped(
+    service: FakeService, tmp_path: Path
+) -> None:
+    record = service.enqueue(train_job("any:slow", iterations=30, num_members=2))
+    record.drop = (0,)
+    with agent_at(service, tmp_path):
+        service.wait_for(lambda: record.finish)
+    num_points = [sum(point[0] == trial for point in record.points) for trial in (0, 1)]
+    assert num_points[0] < 30
+    assert num_points[1] == 30
 
 
 def test_leaving_hands_the_attempt_back(service: FakeService, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tests.worker_tests.test_agent import train_job
 from worker.agent.devices import CPU, Device
 from worker.agent.slot import TAIL_BYTES, Exited, SlotProcess, slot_environment
 from worker.slot.messages import (
+    DropTrials,
     JobDone,
     OutcomeReported,
     PointsReported,
@@ -35,10 +36,15 @@ def receive(process: SlotProcess) -> SlotMessage | Exited:
     return message
 
 
-def start(process: SlotProcess, directory: Path, path: str = "any:fast") -> None:
+def start(
+    process: SlotProcess, directory: Path, path: str = "any:fast", *, iterations: int = 5
+) -> None:
     process.send(
         StartJob(
-            attempt="a", job=train_job(path), checkpoint_seconds=0.0, directory=str(directory)
+            attempt="a",
+            job=train_job(path, iterations=iterations),
+            checkpoint_seconds=0.0,
+            directory=str(directory),
         )
     )
 
@@ -53,11 +59,25 @@ def test_messages_come_in_order_whatever_user_code_prints(tmp_path: Path) -> Non
 def test_a_stop_counts_for_the_running_job_only(tmp_path: Path) -> None:
     with slot() as process:
         assert isinstance(receive(process), Ready)
-        process.send(StopJob())
+        process.send(StopJob(attempt="a"))
         start(process, tmp_path)
         while not isinstance(message := receive(process), JobDone):
             pass
         assert message.result == "succeeded"
+
+
+def test_late_words_about_another_attempt_change_nothing(tmp_path: Path) -> None:
+    with slot() as process:
+        start(process, tmp_path, "any:slow", iterations=30)
+        while not isinstance(receive(process), PointsReported):
+            pass
+        process.send(StopJob(attempt="before"))
+        process.send(DropTrials(attempt="before", trials=(0,)))
+        num_points = 1
+        while not isinstance(message := receive(process), JobDone):
+            num_points += isinstance(message, PointsReported)
+        assert message.result == "succeeded"
+        assert num_points == 30
 
 
 def test_the_end_is_the_last_message_and_commands_to_the_dead_are_harmless() -> None:
@@ -67,7 +87,7 @@ def test_the_end_is_the_last_message_and_commands_to_the_dead_are_harmless() -> 
             pass
         assert message.returncode == -9
         assert not process.alive
-        process.send(StopJob())
+        process.send(StopJob(attempt="a"))
         process.kill()
         assert process.receive(0.0) is None
 
@@ -98,12 +118,17 @@ def test_a_process_serves_the_task_it_had_first(tmp_path: Path) -> None:
         assert not process.serves(TaskRef(path="other:fast"))
 
 
-def test_user_code_sees_its_device_one_thread_and_no_token() -> None:
+def test_user_code_sees_its_device_one_thread_and_no_secret() -> None:
     seen = slot_environment(
-        {"SEVENSTEP_TOKEN": "secret", "CUDA_VISIBLE_DEVICES": "0,1", "A": "b"},
+        {
+            "SEVENSTEP_TOKEN": "secret",
+            "SEVENSTEP_DATABASE_URL": "postgresql://user:secret@host/name",
+            "CUDA_VISIBLE_DEVICES": "0,1",
+            "A": "b",
+        },
         Device("cuda:1", "1"),
     )
-    assert "SEVENSTEP_TOKEN" not in seen
+    assert not [name for name, value in seen.items() if "secret" in value]
     assert (seen["CUDA_VISIBLE_DEVICES"], seen["OMP_NUM_THREADS"], seen["A"]) == ("1", "1", "b")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -35,6 +35,8 @@ from worker.slot.messages import (
 
 LOOK_SECONDS = 0.1
 """How often a quiet process is looked at while it was told to stop."""
+LAST_WORDS_SECONDS = 0.5
+"""How long a process that hangs may take to write where it does."""
 FENCED_GRACE_SECONDS = 1.0
 """How long a run whose results nobody takes may go on: enough to keep the process warm."""
 
@@ -55,7 +57,9 @@ class AttemptRun:
         checkpoint_seconds: Least time between checkpoints of a member.
         batch_seconds: Longest time a point waits for others to travel with.
         grace_seconds: How long a process told to stop may take before it is killed.
-        max_offline_seconds: How long the service may be away before the run is given up.
+        max_offline_seconds: How long the service may be away before the run is given up; also
+            how long one report is sent again and again to a service that is there.
+        stall_seconds: How long the process may say nothing before it counts as hanging.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class AttemptRun:
         batch_seconds: float,
         grace_seconds: float,
         max_offline_seconds: float,
+        stall_seconds: float,
     ) -> None:
         self.claim = claim
         self._client = client
@@ -77,11 +82,14 @@ class AttemptRun:
         self._checkpoint_seconds = checkpoint_seconds
         self._grace_seconds = grace_seconds
         self._max_offline_seconds = max_offline_seconds
+        self._stall_seconds = stall_seconds
         self._spool = Spool(batch_seconds=batch_seconds)
         self._changing = threading.Lock()
         self._abandoned = threading.Event()
         self._stop_as: AttemptState | None = None  # the state to finish with once told to stop
         self._refusal: str | None = None  # why the service takes no more reports
+        self._has_stalled = False
+        self._is_started = False
         self._kill_at = float("inf")  # on this machine's monotonic clock, like all times here
         self._heard_at = time.monotonic()
         self._dropped: set[int] = set()
@@ -129,9 +137,7 @@ class AttemptRun:
         self._heard_at = time.monotonic()
         if answer.command == "stop":
             self.stop(AttemptState.CANCELLED)
-        if new := set(answer.drop) - self._dropped:
-            self._dropped |= new
-            self._process.send(DropTrials(trials=tuple(sorted(new))))
+        self._drop(answer.drop)
 
     def stop(self, state: AttemptState) -> None:
         """End the run soon, keep what it reported, and finish in ``state``."""
@@ -141,6 +147,17 @@ class AttemptRun:
             self._stop_as = state
         logger.info("%s: told to stop (%s)", self, state)
         self._stop_process(self._grace_seconds)
+
+    def _drop(self, trials: Iterable[int]) -> None:
+        with self._changing:
+            new = set(trials) - self._dropped
+            self._dropped |= new
+            if new and self._is_started:  # else they follow the job
+                self._send_drop(new)
+
+    def _send_drop(self, trials: Iterable[int]) -> None:
+        command = DropTrials(attempt=self.claim.attempt, trials=tuple(sorted(trials)))
+        self._process.send(command)
 
     def abandon(self, reason: str) -> None:
         """End the run and write nothing more for it."""
@@ -160,7 +177,7 @@ class AttemptRun:
 
     def _stop_process(self, grace_seconds: float) -> None:
         self._kill_at = min(self._kill_at, time.monotonic() + grace_seconds)
-        self._process.send(StopJob())
+        self._process.send(StopJob(attempt=self.claim.attempt))
 
     def _run_job(self) -> JobDone | Exited | None:
         """Start the job and follow it to its end; None when it was not started."""
@@ -178,6 +195,9 @@ class AttemptRun:
                     directory=str(self._directory),
                 )
             )
+            self._is_started = True
+            if self._dropped:
+                self._send_drop(self._dropped)
         sender.start()
         try:
             return self._follow()
@@ -187,6 +207,7 @@ class AttemptRun:
 
     def _follow(self) -> JobDone | Exited:
         """Hand the process's reports to the spool until the job has ended."""
+        heard_at = time.monotonic()
         while True:
             message = self._process.receive(LOOK_SECONDS)
             match message:
@@ -200,10 +221,22 @@ class AttemptRun:
                     self._spool.put(message)
                 case _:
                     pass
-            if time.monotonic() > self._kill_at:
+            now = time.monotonic()
+            if message is not None:  # after the put: a full spool is not the process's fault
+                heard_at = now
+            elif now - heard_at > self._stall_seconds and not self._has_stalled:
+                self._end_stalled()
+            if now > self._kill_at:
                 logger.warning("%s: did not stop in time, killed", self)
                 self._kill_at = float("inf")
                 self._process.kill()
+
+    def _end_stalled(self) -> None:
+        """The process hangs: heartbeats would keep its lease alive for ever."""
+        logger.error("%s: nothing heard for %.0f s", self, self._stall_seconds)
+        self._has_stalled = True
+        self._process.dump_stacks()
+        self._kill_at = min(self._kill_at, time.monotonic() + LAST_WORDS_SECONDS)
 
     def _fetch_resume_points(self) -> tuple[ResumeFile, ...]:
         """Bring the checkpoints to go on from onto this machine."""
@@ -259,14 +292,23 @@ class AttemptRun:
     def _deliver(self, call: Callable[[], object]) -> bool:
         """Make a call to the service, again and again while it is away.
 
+        A service that is there and yet never takes this call would hold the attempt for ever,
+        heartbeats keeping its lease alive: after a time that counts as a refusal.
+
         Returns:
             Whether it had its effect. If not, the attempt is abandoned or refused.
         """
         backoff = Backoff()
+        began_at = time.monotonic()
         while not self._abandoned.is_set():
             try:
                 call()
             except Unreachable as error:
+                tried_seconds = time.monotonic() - began_at
+                is_there = self._heard_at - began_at > self._max_offline_seconds / 2
+                if tried_seconds > self._max_offline_seconds and is_there:
+                    self._refuse(f"not taken for {tried_seconds:.0f} s: {error}")
+                    return False
                 pause_seconds = backoff.next_seconds(error.retry_after_seconds)
                 logger.debug("%s: again in %.1f s: %s", self, pause_seconds, error)
                 self._abandoned.wait(pause_seconds)
@@ -283,6 +325,9 @@ class AttemptRun:
     def _conclude(self, end: JobDone | Exited | None) -> FinishRequest:
         """How the attempt ended, in the service's words."""
         state, error, description = conclude(end, self._stop_as, self._refusal)
+        if error is not None and self._has_stalled and isinstance(end, Exited):
+            hung = f"the run said nothing for {self._stall_seconds:.0f} s and was ended"
+            error = error.model_copy(update={"message": hung})
         if error is not None:
             logger.warning("%s: %s", self, error.message)
         return FinishRequest.model_validate(

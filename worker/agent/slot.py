@@ -19,11 +19,19 @@ from pydantic import ValidationError
 from recipes.run import TaskRef
 from recipes.wire import AttemptError
 from worker.agent.devices import Device
-from worker.slot.messages import SLOT_MESSAGE, Command, SlotMessage, StartJob, TaskLoaded
+from worker.slot.messages import (
+    SLOT_MESSAGE,
+    STACKS_SIGNAL,
+    Command,
+    SlotMessage,
+    StartJob,
+    TaskLoaded,
+)
 from worker.slot.signature import signature
 
 SLOT_COMMAND = (sys.executable, "-P", "-m", "worker.slot.process")
 """-P: a ``worker.py`` in the folder the agent was started in must not take our place."""
+SECRETS = frozenset({"SEVENSTEP_TOKEN", "SEVENSTEP_DATABASE_URL"})
 TAIL_BYTES = 64 * 1024
 """How much of a process's last words is kept (notes: 64 KiB of stderr an attempt)."""
 
@@ -141,6 +149,12 @@ class SlotProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def dump_stacks(self) -> None:
+        """Have the child write to standard error where each of its threads stands."""
+        if not self._reaped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, STACKS_SIGNAL)
+
     def close(self) -> None:
         """End the child and wait for its end."""
         self.kill()
@@ -188,10 +202,10 @@ def slot_environment(environment: Mapping[str, str], device: Device) -> dict[str
     """What a slot process sees of the agent's environment.
 
     One thread a slot, so that numbers are bit-equal however many slots there are; its own
-    device alone; output unbuffered, so that a crash keeps its last words; and never the
-    token, which user code has no need of.
+    device alone; output unbuffered, so that a crash keeps its last words; and no token and
+    no database's password, which user code has no need of.
     """
-    kept = {name: value for name, value in environment.items() if name != "SEVENSTEP_TOKEN"}
+    kept = {name: value for name, value in environment.items() if name not in SECRETS}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     return {
         **kept,

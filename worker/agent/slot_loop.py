@@ -107,11 +107,12 @@ class SlotLoop:
         return self._idle.wait(max(0.0, timeout_seconds))
 
     def close(self, reason: str) -> None:
-        """Abandon what is running and end the process."""
+        """Abandon what is running and end the process. ``stopping`` is set before."""
         with self._changing:
             if self._run is not None:
                 self._run.abandon(reason)
-        self._process.close()
+            process = self._process
+        process.close()
 
     def kill(self) -> None:
         """End the process at once."""
@@ -174,6 +175,7 @@ class SlotLoop:
             batch_seconds=self._settings.batch_seconds,
             grace_seconds=self._settings.grace_seconds,
             max_offline_seconds=self._registration.current().max_offline_seconds,
+            stall_seconds=self._settings.stall_seconds,
         )
         with self._changing:
             self._run = run
@@ -194,7 +196,9 @@ class SlotLoop:
 
     def _replace_process(self) -> None:
         self._process.close()
-        if not self._stopping.is_set():
+        with self._changing:  # a process started now would be nobody's to close
+            if self._stopping.is_set():
+                return
             self._process = SlotProcess(self._device, command=self._command)
 
 

@@ -41,6 +41,7 @@ class Channel:
         self._jobs: queue.Queue[StartJob] = queue.Queue()
         self._stopping = threading.Event()
         self._dropped: frozenset[int] = frozenset()
+        self._attempt: str | None = None  # the latest job's
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
 
     def next_job(self, timeout_seconds: float | None = None) -> StartJob | None:
@@ -69,12 +70,13 @@ class Channel:
             for line in self._commands:
                 match COMMAND.validate_json(line):
                     case StartJob() as job:
+                        self._attempt = job.attempt
                         self._stopping.clear()
                         self._dropped = frozenset()
                         self._jobs.put(job)
-                    case StopJob():
+                    case StopJob(attempt=attempt) if attempt == self._attempt:
                         self._stopping.set()
-                    case DropTrials(trials=trials):
+                    case DropTrials(attempt=attempt, trials=trials) if attempt == self._attempt:
                         self._dropped |= frozenset(trials)
         die()
 

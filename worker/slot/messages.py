@@ -6,6 +6,7 @@ its standard output. Closing the input ends the child.
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -16,6 +17,10 @@ from recipes.outcome import MemberOutcome
 from recipes.run import Job
 from recipes.value import Value
 from recipes.wire import AttemptError
+
+
+STACKS_SIGNAL = signal.SIGUSR1
+"""Has the child write to standard error where each of its threads stands."""
 
 
 class ResumeFile(Value):
@@ -39,15 +44,17 @@ class StartJob(Value):
 
 
 class StopJob(Value):
-    """End the running job soon, keeping what was reported."""
+    """End this attempt's job soon, keeping what was reported. Late for another's: no effect."""
 
     type: Literal["stop"] = "stop"
+    attempt: str
 
 
 class DropTrials(Value):
-    """These members are no longer wanted."""
+    """These members of this attempt's job are no longer wanted."""
 
     type: Literal["drop"] = "drop"
+    attempt: str
     trials: tuple[int, ...]
 
 

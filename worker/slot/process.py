@@ -13,7 +13,7 @@ from typing import Protocol
 
 from recipes.failpoint import failpoint
 from worker.slot.channel import Channel
-from worker.slot.messages import JobDone, Ready, StartJob
+from worker.slot.messages import STACKS_SIGNAL, JobDone, Ready, StartJob
 
 QUIET_SECONDS = 0.3
 """A process that got no job for so long has a moment to warm up."""
@@ -54,6 +54,7 @@ def main() -> None:
     channel = Channel()  # before the slow imports: the agent may die during them
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the agent says when to stop
     faulthandler.enable()  # a segmentation fault leaves its Python stack in the tail
+    faulthandler.register(STACKS_SIGNAL, all_threads=True)
     from worker.slot.jobs import JobRunner
 
     serve(channel, JobRunner())

@@ -12,6 +12,7 @@ DEFAULT_PARAMS: Mapping[str, ParameterValue] = MappingProxyType(
         "lr": 1e-2,
         "weight_decay": 0.0,
         "momentum": 0.9,
+        "nesterov": False,
         "beta1": 0.9,
         "beta2": 0.999,
         "optimizer": "sgd",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from recipes.errors import InvalidSetting
-from recipes.space import Categorical, ParameterValue, SearchSpace
-from recipes.task import RESERVED_PARAMETERS
+from recipes.space import SearchSpace
+from recipes.trainer_settings import check_trainer_setting
 from worker.describe.errors import task_error
-from worker.training.hyperparameters import Hyperparameters
 
 
 def check_settings(space: SearchSpace, *, file: str | None) -> None:
@@ -16,17 +15,9 @@ def check_settings(space: SearchSpace, *, file: str | None) -> None:
         TaskError: The trainer refuses one; names it, the value and the cure.
     """
     for name in space:
-        if name not in RESERVED_PARAMETERS:
-            continue
-        distribution = space[name]
-        values: tuple[ParameterValue, ...] = (
-            distribution.choices
-            if isinstance(distribution, Categorical)
-            else (distribution.low, distribution.high)
-        )
-        for value in values:
+        for value in space[name].extremes():
             try:
-                Hyperparameters.from_params({name: value})
+                check_trainer_setting(name, value)
             except InvalidSetting as error:
                 raise task_error(
                     f"`space` lets {name} be {value!r}, which the trainer does not take",
