@@ -13,13 +13,19 @@ from recipes.value import Number, Value
 
 
 class SplitDescription(Value):
-    """One split of the data. ``made`` means cut from the training data by us."""
+    """One split of the data. ``made`` means cut from the training data by us.
+
+    ``input_mean`` and ``input_sd`` are over the finite values of at most the first 20,000
+    samples; None where the inputs are whole numbers (tokens, say) or nothing is finite.
+    """
 
     name: Literal["train", "val", "test"]
     num_samples: int
     origin: Literal["task", "made"]
     num_non_finite: int = 0  # samples with a non-finite value in their inputs or targets
     num_out_of_range: int = 0  # samples with a target the loss cannot score
+    input_mean: float | None = None
+    input_sd: float | None = None
 
 
 class InputDescription(Value):

@@ -8,6 +8,7 @@ from service.errors import InvalidInput
 from service.settings import Settings
 
 BUILT_IN = re.compile(r"[a-z][a-z0-9_-]*")
+FILE = re.compile(r"[^\x00-\x1f]+\.py(:[A-Za-z_]\w*)?")
 MODULE = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*")
 
 
@@ -48,5 +49,7 @@ def check_task(task: str, settings: Settings) -> None:
             "this service does not run task files; start it with"
             " `sevenstep serve --allow-task-files`, or use `sevenstep run`",
         )
+    if not FILE.fullmatch(task):
+        raise InvalidInput("task", task, "a file's name ends in .py, or in .py:Class")
     if not task.startswith("/"):
         raise InvalidInput("task", task, "give the file's absolute path")

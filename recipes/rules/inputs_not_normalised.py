@@ -1,7 +1,10 @@
-"""Inputs whose scale or offset makes training needlessly hard."""
+"""Inputs whose scale or offset makes training needlessly hard, or differs between splits."""
 
 from __future__ import annotations
 
+import math
+
+from recipes.description import SplitDescription, TaskDescription
 from recipes.evidence.initial_loss import InitialLossEvidence
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
@@ -17,6 +20,23 @@ HIGH_MEAN = 1.0
 """Offset in units of a standardised input, where it is also larger than the inputs' own sd.
 Pixels in [0, 1] (mean 0.5, sd 0.3) stay silent: being outside [-1, 1] or not centred alone
 is no fault (notes on diagnosis, row 8)."""
+
+SPLIT_OFFSET = 1.0
+"""Distance of another split's mean from the training mean, in training sds: what raw pixels in
+[0, 1] beside standardised ones (mean 0.5 / 0.3) exceed, and a shifted camera does not."""
+
+SPLIT_SCALE = 3.0
+"""Ratio of another split's sd to the training sd, either way: pixels in [0, 1] beside
+standardised ones have 0.3, raw ones of 0..255 about 70."""
+
+CHANCE = 4.0
+"""Standard errors that a small split's mean may be off by chance."""
+
+MIN_SAMPLES = 30
+"""Below it an sd says too little."""
+
+HEAVY_TAIL = 20.0
+"""A training value so many sds out decides the sd alone: splits then differ by chance."""
 
 RELATIVE_FAIL = 10.0
 """Squared errors: excess over the expected loss, as a share of it, that stops the study."""
@@ -63,6 +83,77 @@ def inputs_not_normalised(evidence: InitialLossEvidence) -> Finding | None:
         ),
         action="In data(), subtract the training mean and divide by the training sd, per channel "
         "or feature, for every split alike.",
+        source=SOURCE,
+    )
+
+
+@rule("inputs_not_normalised", Precedence.DATA)
+def splits_on_different_scales(evidence: InitialLossEvidence) -> Finding | None:
+    """A task's own validation or test inputs with another mean or scale than the training's."""
+    description = evidence.description
+    train = description.split("train")
+    for split in description.splits:
+        if split.name != "train" and split.origin == "task" and _differs(description, split):
+            return _other_scale(train, split)
+    return None
+
+
+def _differs(description: TaskDescription, split: SplitDescription) -> bool:
+    train = description.split("train")
+    if train.input_mean is None or train.input_sd is None:
+        return False
+    if split.input_mean is None or split.input_sd is None or train.input_sd <= 0:
+        return False
+    inputs = description.inputs
+    furthest = max(abs(inputs.high - train.input_mean), abs(inputs.low - train.input_mean))
+    if furthest > HEAVY_TAIL * train.input_sd:
+        return False
+    # All values of a sample may move together: the samples are what counts, not the values.
+    chance = CHANCE / math.sqrt(max(1, split.num_samples))
+    if abs(split.input_mean - train.input_mean) > (SPLIT_OFFSET + chance) * train.input_sd:
+        return True
+    ratio = split.input_sd / train.input_sd
+    is_far = ratio > SPLIT_SCALE or ratio < 1 / SPLIT_SCALE
+    return is_far and min(split.num_samples, train.num_samples) >= MIN_SAMPLES
+
+
+def _other_scale(train: SplitDescription, split: SplitDescription) -> Finding:
+    assert train.input_mean is not None
+    assert train.input_sd is not None
+    assert split.input_mean is not None
+    assert split.input_sd is not None
+    name = {"val": "validation", "test": "test"}[split.name]
+    return Finding(
+        code="inputs_not_normalised",
+        severity=Severity.WARNING,
+        confidence=0.8,
+        sentence=f"The {name} inputs are on another scale than the training inputs: mean "
+        f"{number(split.input_mean)} and sd {number(split.input_sd)} against mean "
+        f"{number(train.input_mean)} and sd {number(train.input_sd)}. The model is judged on "
+        "inputs it never learned from.",
+        evidence={
+            "split": split.name,
+            "mean": split.input_mean,
+            "sd": split.input_sd,
+            "train_mean": train.input_mean,
+            "train_sd": train.input_sd,
+            "threshold_offset": SPLIT_OFFSET,
+            "threshold_scale": SPLIT_SCALE,
+        },
+        causes=(
+            Cause(
+                code="statistics_per_split",
+                sentence=f"The {name} split is not preprocessed as the training split is.",
+                confidence=0.8,
+            ),
+            Cause(
+                code="other_population",
+                sentence=f"The {name} samples come from another source than the training samples.",
+                confidence=0.2,
+            ),
+        ),
+        action="In data(), apply the training statistics to every split: subtract the training "
+        "mean and divide by the training sd, in validation and test too.",
         source=SOURCE,
     )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from recipes.finding import Severity
+from recipes.finding import Cause, Severity
 from recipes.step import StepReport, StepState
 from recipes.study import StudyState
 from service.pages.format import STEP_NAMES, mark
@@ -95,11 +96,19 @@ def print_step(report: StepReport, console: Console | None = None) -> None:
         if finding.severity is Severity.INFO:
             continue
         _say(console, f"{mark(finding.severity).sign} {finding.code}: {finding.sentence}")
-        for cause in finding.causes[:1]:
-            _say(console, f"Likeliest cause: {cause.sentence}", indent=4)
-        _say(console, f"Do next: {finding.action}", indent=4)
-    if report.action is not None and report.action.kind != "continue":
-        _say(console, f"Next: {report.action.sentence}")
+        _say_causes(console, finding.causes)
+    if report.action is not None:
+        _say(console, f"→ {report.action.sentence}")
+
+
+def _say_causes(console: Console, causes: Sequence[Cause]) -> None:
+    """Likeliest first; a lone one needs no number."""
+    if len(causes) == 1:
+        _say(console, f"Likely cause: {causes[0].sentence}", indent=4)
+    elif causes:
+        _say(console, "Causes, likeliest first:", indent=4)
+    for place, cause in enumerate(causes if len(causes) > 1 else (), start=1):
+        _say(console, f"{place}. {cause.sentence}", indent=6)
 
 
 def say_now(study: StudyView) -> str:

@@ -119,7 +119,7 @@ def validation_problem(error: RequestValidationError) -> ProblemResponse:
     fields = [
         FieldProblem(
             field=".".join(str(part) for part in found["loc"][1:]) or str(found["loc"][0]),
-            message=found["msg"].removeprefix("Value error, "),
+            message=_message(found),
             type=found["type"],
         )
         for found in error.errors()
@@ -129,6 +129,15 @@ def validation_problem(error: RequestValidationError) -> ProblemResponse:
     return problem_response(
         422, "invalid_request", first + more, title="The request does not fit", errors=fields
     )
+
+
+def _message(found: dict[str, Any]) -> str:
+    """What is wrong, in words for a person where the library's are for a programmer."""
+    if found["type"] == "string_pattern_mismatch" and found["loc"][0] == "path":
+        return "an id holds letters, digits, - and _ alone, 64 at most"
+    if found["loc"] == ("body",):
+        return "send one JSON object, with the header Content-Type: application/json"
+    return str(found["msg"]).removeprefix("Value error, ")
 
 
 def shown(request: Request, answer: ProblemResponse) -> Response:

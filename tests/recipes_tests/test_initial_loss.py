@@ -121,6 +121,57 @@ def test_inputs_that_are_not(changes):
     assert codes(report) == ["inputs_not_normalised"]
 
 
+def with_val(*, num_samples=300, origin="task", name="val", mean=0.0, sd=1.0, train_sd=1.0):
+    train = SplitDescription(
+        name="train", num_samples=1000, origin="task", input_mean=0.0, input_sd=train_sd
+    )
+    other = SplitDescription(
+        name=name, num_samples=num_samples, origin=origin, input_mean=mean, input_sd=sd
+    )
+    return (train, other)
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        ({"mean": 127.0, "sd": 78.0}, "validation"),
+        ({"mean": 1.3}, "validation"),
+        ({"sd": 0.3}, "validation"),
+        ({"sd": 3.1}, "validation"),
+        ({"mean": -1.3, "name": "test"}, "test"),
+        ({"mean": 5.0, "num_samples": 4}, "validation"),
+    ],
+    ids=["raw", "offset", "narrow", "wide", "test split", "small and far off"],
+)
+def test_a_split_on_another_scale(other, name):
+    report = judged(description(splits=with_val(**other)))
+
+    assert report.verdict is StepState.WARNING
+    assert codes(report) == ["inputs_not_normalised"]
+    (finding,) = report.findings
+    assert f"The {name} inputs" in finding.sentence
+    assert "against mean 0 and sd 1" in finding.sentence
+    assert "training statistics" in finding.action
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"splits": with_val(mean=0.9, sd=2.9)},
+        {"splits": with_val(mean=1.9, num_samples=9)},
+        {"splits": with_val(sd=0.0, num_samples=1)},
+        {"splits": with_val(mean=9.0, origin="made")},
+        {"splits": with_val(mean=None, sd=None)},
+        {"splits": with_val(mean=9.0, train_sd=None)},
+        {"splits": with_val(mean=9.0, train_sd=0.0)},
+        {"splits": with_val(sd=0.2), "inputs": inputs(high=40.0)},
+    ],
+    ids=["alike", "few", "one", "made by us", "tokens", "train not", "constant", "heavy tails"],
+)
+def test_splits_that_are_alike_or_differ_by_chance(changes):
+    assert judged(description(**changes)).verdict is StepState.PASSED
+
+
 @pytest.mark.parametrize(
     ("task", "code"),
     [

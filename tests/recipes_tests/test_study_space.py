@@ -38,12 +38,17 @@ def test_a_misspelt_name_is_met_with_the_right_one():
 @pytest.mark.parametrize(
     ("name", "value", "cure"),
     [
-        ("lr", 0, "positive number"),
-        ("lr", -1.0, "positive number"),
+        ("lr", 0, "finite number above 0"),
+        ("lr", -1.0, "finite number above 0"),
         ("lr", "fast", "give a number"),
         ("hidden", True, "give a number"),
+        ("hidden", 32.5, "whole number"),
+        ("hidden", 10**400, "at most"),
+        ("batch_size", 0, "whole number of 1 or more"),
+        ("optimizer", "magic", "choose one of sgd"),
+        ("momentum", 2, "below 1"),
     ],
-    ids=["zero", "negative", "word", "truth"],
+    ids=str,
 )
 def test_values_that_do_not_fit(name, value, cure):
     with pytest.raises(InvalidSetting, match=cure):

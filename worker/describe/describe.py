@@ -13,7 +13,7 @@ from recipes.description import (
 from recipes.task import Task
 from worker.data.data import Split, TaskData
 from worker.describe.checks.attributes import search_space
-from worker.describe.checks.inputs import describe_inputs, non_finite_samples
+from worker.describe.checks.inputs import describe_inputs, mean_and_sd, non_finite_samples
 from worker.describe.checks.model import build_model, has_batch_norm
 from worker.describe.checks.overlap import describe_overlap
 from worker.describe.checks.probe import Probe, probe_model
@@ -87,12 +87,15 @@ def describe(task: Task, data: TaskData, *, device: torch.device) -> TaskDescrip
 def _describe_split(task: Task, split: Split, look: tuple[Tensor, Tensor]) -> SplitDescription:
     inputs, targets = look
     not_finite = non_finite_samples(inputs) | non_finite_samples(targets)
+    input_mean, input_sd = mean_and_sd(inputs) or (None, None)
     return SplitDescription(
         name=split.name,
         num_samples=split.num_samples,
         origin=split.origin,
         num_non_finite=int(not_finite.sum()),
         num_out_of_range=int(samples_out_of_range(task, targets).sum()),
+        input_mean=input_mean,
+        input_sd=input_sd,
     )
 
 

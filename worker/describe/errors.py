@@ -13,6 +13,9 @@ from recipes.description import TaskProblem
 
 OUR_FOLDERS = (Path(__file__).resolve().parents[1], Path(recipes.__path__[0]).resolve())
 
+NATIVE_STACK = "\nException raised from "
+"""Torch puts the stack of its C++ behind some messages; it tells a user nothing."""
+
 
 class TaskError(Exception):
     """A task cannot be used. ``problem`` says what is wrong, where, and the cure."""
@@ -63,7 +66,7 @@ def describe_exception(error: BaseException) -> str:
             for item in error.errors(include_url=False, include_context=False)
         ]
         return f"{error.title}: {'; '.join(words)}"
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).partition(NATIVE_STACK)[0].split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

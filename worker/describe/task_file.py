@@ -109,6 +109,10 @@ def _check_readable(file: Path) -> None:
         )
     if not file.is_file():
         raise task_error(f"{file} is not a file", cure="give a Python file, path/to/file.py:Class")
+    if file.suffix != ".py":
+        raise task_error(
+            f"{file} is not a Python file", cure="give one whose name ends in .py: file.py:Class"
+        )
     try:
         file.read_bytes()
     except OSError as error:

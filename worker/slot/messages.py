@@ -18,7 +18,6 @@ from recipes.run import Job
 from recipes.value import Value
 from recipes.wire import AttemptError
 
-
 STACKS_SIGNAL = signal.SIGUSR1
 """Has the child write to standard error where each of its threads stands."""
 

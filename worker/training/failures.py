@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from recipes.trial import TrialCause
+from worker.describe.errors import describe_exception
 
 OWN_FOLDER = Path(__file__).parents[1]
 OWN_TASKS = OWN_FOLDER / "tasks"
@@ -30,7 +31,7 @@ def describe_failure(error: Exception) -> str:
     The innermost frame that is neither a library's nor the trainer's; left out when
     there is none.
     """
-    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    text = describe_exception(error)
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if _is_users(frame.filename):
             return f"{text} ({frame.filename}:{frame.lineno} in {frame.name})"

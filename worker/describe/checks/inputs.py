@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -41,6 +43,21 @@ def describe_inputs(inputs: Tensor) -> InputDescription:
         num_non_finite=int(bad.sum()),
         first_non_finite=first(bad),
     )
+
+
+def mean_and_sd(inputs: Tensor) -> tuple[float, float] | None:
+    """Mean and sd of float inputs (N, ...), over what is finite of the first 20,000 samples.
+
+    None for whole numbers, and where nothing is finite.
+    """
+    if not inputs.is_floating_point():
+        return None
+    values = inputs[:MAX_LOOKED_AT].float()
+    finite = values[torch.isfinite(values)]
+    if not finite.numel():
+        return None
+    mean, sd = float(finite.mean()), float(finite.std(correction=0))
+    return (mean, sd) if math.isfinite(mean) and math.isfinite(sd) else None
 
 
 def non_finite_samples(values: Tensor) -> Tensor:

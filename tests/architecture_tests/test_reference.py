@@ -1,0 +1,132 @@
+"""The reference names everything there is, and nothing there is not."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+from pydantic_settings import BaseSettings
+
+from recipes.cli import build
+from recipes.rules.registry import all_rules
+from service.settings import Settings as ServiceSettings
+from service.web.app import create_app
+from tests.architecture_tests.repository import REFERENCE, headings, section
+from worker.settings import AgentSettings
+
+FINDING_PARTS = ("**Step**", "**Why it matters**", "**Detected**", "**What to do**", "**Source**")
+HEAD_WORD = re.compile(r"^\| `(?P<name>[^`]+)`", re.MULTILINE)
+ROUTE = re.compile(r"^\| `(?P<method>GET|POST|DELETE|PUT|PATCH) (?P<path>/[^`]*)`", re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("heading", "settings"), [("## Service", ServiceSettings), ("## Worker", AgentSettings)]
+)
+def test_settings_are_the_documented_ones(heading: str, settings: type[BaseSettings]) -> None:
+    documented = HEAD_WORD.findall(section(REFERENCE / "settings.md", heading))
+    assert sorted(documented) == sorted(settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("heading", "settings"), [("## Service", ServiceSettings), ("## Worker", AgentSettings)]
+)
+def test_numbers_among_the_settings_have_the_documented_defaults(
+    heading: str, settings: type[BaseSettings]
+) -> None:
+    text = section(REFERENCE / "settings.md", heading)
+    numbers = {
+        name: field.default
+        for name, field in settings.model_fields.items()
+        if isinstance(field.default, (int, float)) and not isinstance(field.default, bool)
+    }
+    assert numbers
+    for name, default in numbers.items():
+        found = re.search(rf"^\| `{name}` \| (?P<default>[\d.]+)", text, re.MULTILINE)
+        assert found, f"{name} has no number for a default in settings.md"
+        assert float(found["default"]) == default, name
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command and its name in full. Typer may carry a click of its own."""
+
+    def below(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield name, command
+            return
+        for word, each in inner.items():
+            yield from below(each, f"{name} {word}")
+
+    yield from below(typer.main.get_command(build()), "sevenstep")
+
+
+COMMANDS = dict(commands())
+
+
+def test_commands_are_the_documented_ones() -> None:
+    documented = [each for each in headings(REFERENCE / "cli.md") if each.startswith("sevenstep ")]
+    assert sorted(documented) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_a_command_is_documented(name: str) -> None:
+    text = section(REFERENCE / "cli.md", f"## {name}")
+    given = {
+        option
+        for parameter in COMMANDS[name].params
+        if parameter.param_type_name == "option"
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    assert given - {"--help"} <= set(re.findall(r"--[a-z-]+", text))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_option_is_documented_that_is_not_there(name: str) -> None:
+    text = section(REFERENCE / "cli.md", f"## {name}")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `--")]
+    documented = {option for row in rows for option in re.findall(r"--[a-z-]+", row)}
+    known = {
+        option
+        for parameter in COMMANDS[name].params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    assert documented <= known
+
+
+def test_commands_were_found() -> None:
+    assert {"sevenstep run", "sevenstep study list", "sevenstep worker"} <= set(COMMANDS)
+
+
+def test_routes_are_the_documented_ones(tmp_path) -> None:
+    schema = create_app(ServiceSettings(data_dir=tmp_path)).openapi()
+    served = {
+        (method.upper(), path) for path, methods in schema["paths"].items() for method in methods
+    }
+    assert set(ROUTE.findall((REFERENCE / "rest.md").read_text())) == served
+
+
+def test_query_parameters_are_documented(tmp_path) -> None:
+    schema = create_app(ServiceSettings(data_dir=tmp_path)).openapi()
+    text = (REFERENCE / "rest.md").read_text()
+    wanted = {
+        parameter["name"]
+        for methods in schema["paths"].values()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "query"
+    }
+    assert wanted
+    assert [name for name in sorted(wanted) if f"`{name}`" not in text] == []
+
+
+def test_codes_are_the_documented_ones() -> None:
+    documented = [each for each in headings(REFERENCE / "findings.md") if each != "Findings"]
+    assert sorted(documented) == sorted({rule.code for rule in all_rules()})
+
+
+@pytest.mark.parametrize("code", sorted({rule.code for rule in all_rules()}))
+def test_a_code_says_all_it_should(code: str) -> None:
+    text = section(REFERENCE / "findings.md", f"## {code}")
+    assert [part for part in FINDING_PARTS if part not in text] == []
+    assert re.search(r"^> \w", text, re.MULTILINE), "no example of its sentence"
