@@ -47,7 +47,7 @@ def check_task(task: str, settings: Settings) -> None:
             "task",
             task,
             "this service does not run task files; start it with"
-            " `sevenstep serve --allow-task-files`, or use `sevenstep run`",
+            " `sevenstep serve --allow-task-files`",
         )
     if not FILE.fullmatch(task):
         raise InvalidInput("task", task, "a file's name ends in .py, or in .py:Class")

@@ -10,7 +10,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,8 +19,10 @@ import httpx2
 import psutil
 
 from recipes.study import StudyConfig
+from service import server_file
 from service.commands.client import Client, ClientError
 from service.reports import comparable
+from service.server_file import ServerFile
 from service.views import StudyReport, StudyView
 
 Result = TypeVar("Result")
@@ -36,9 +39,54 @@ QUICK = {
 """Settings under which losing a worker takes seconds."""
 
 
-def sevenstep(*arguments: str) -> list[str]:
-    """A command line of the product, in this interpreter."""
-    return [sys.executable, "-P", "-m", "recipes.cli", *arguments]
+SEVENSTEP = (sys.executable, "-P", "-m", "recipes.cli")
+"""The product's command, in this interpreter."""
+
+
+def sevenstep(
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    timeout_seconds: float = 60,
+    prefix: Sequence[str] = (),
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end. ``prefix`` is a command that runs the rest of its line."""
+    return subprocess.run(
+        [*prefix, *SEVENSTEP, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout_seconds,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+
+
+@contextmanager
+def serving(data_dir: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], ServerFile]]:
+    """A service without a worker, ended afterwards if the test did not end it."""
+    command = [*SEVENSTEP, "serve", "--no-worker", "--port", "0", "--data-dir", str(data_dir)]
+    process = subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process, _wait_until_served(process, data_dir)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+def _wait_until_served(process: subprocess.Popen[str], data_dir: Path) -> ServerFile:
+    """What the service left once it answers."""
+
+    def found() -> ServerFile | None:
+        assert process.poll() is None, process.communicate()
+        file = server_file.read(data_dir)
+        if file is None or file.pid != process.pid:
+            return None
+        with Client(file.address, file.token) as client:
+            return file if client.is_sevenstep() else None
+
+    return wait_for(found, seconds=30, what="the service")
 
 
 def free_port() -> int:
@@ -106,7 +154,7 @@ class Installation:
 
     def start(self) -> None:
         """Start the service and wait until it answers."""
-        command = sevenstep("serve", "--port", str(self.port), "--allow-task-files")
+        command = [*SEVENSTEP, "serve", "--port", str(self.port), "--allow-task-files"]
         command += ["--data-dir", str(self.data_dir)]
         command += ["--slots", str(self.slots)] if self.worker else ["--no-worker"]
         with self.log.open("ab") as log:
@@ -149,7 +197,7 @@ class Installation:
             "SEVENSTEP_DATA_DIR": str(home / "data"),
             "SEVENSTEP_TOKEN": self.token,
         }
-        command = sevenstep("worker", "--server", self.address, "--slots", str(slots))
+        command = [*SEVENSTEP, "worker", "--server", self.address, "--slots", str(slots)]
         with (home / "agent.log").open("ab") as log:
             agent = subprocess.Popen(
                 [*command, "--name", name],
@@ -197,6 +245,22 @@ class Installation:
         finally:
             connection.close()
 
+    def dump(self, *, without: Collection[str] = ()) -> dict[str, list[tuple[object, ...]]]:
+        """Every row of every table but those named."""
+        tables = [
+            str(name) for (name,) in self.rows("SELECT name FROM sqlite_master WHERE type='table'")
+        ]
+        return {
+            table: sorted(self.rows(f"SELECT * FROM {table}"), key=repr)
+            for table in tables
+            if table not in without
+        }
+
+    def http(self, **headers: str) -> httpx2.Client:
+        """An HTTP client with the admin's token, as any program has it."""
+        given = {"Authorization": f"Bearer {self.token}", **headers}
+        return httpx2.Client(base_url=self.address, headers=given, trust_env=False, timeout=30.0)
+
     def create(self, task: str, *, seed: int = 0, steps: tuple[int, ...] = (1, 2, 3)) -> str:
         """Create a study; its id."""
         with self.client() as client:
@@ -225,8 +289,7 @@ class Installation:
 
     def curves(self, study: str, num_trials: int) -> list[object]:
         """Every trial's curves, attempts joined, as the service answers them."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        with httpx2.Client(base_url=self.address, headers=headers, trust_env=False) as http:
+        with self.http() as http:
             paths = [f"/api/v1/studies/{study}/trials/{n}/curves" for n in range(num_trials)]
             return [http.get(path).raise_for_status().json() for path in paths]
 

@@ -81,7 +81,7 @@ def _look(
 
 
 def print_step(report: StepReport, console: Console | None = None) -> None:
-    """One step: sign, word, sentence; what was found, and what to do about it."""
+    """One step: sign, word and sentence; what warned or failed, with its causes; what is next."""
     console = console or console_for(to_stderr=False)
     family = mark(report.state)
     title = f"Step {report.number}, {STEP_NAMES[report.number].lower()}"
@@ -95,8 +95,12 @@ def print_step(report: StepReport, console: Console | None = None) -> None:
     for finding in report.findings:
         if finding.severity is Severity.INFO:
             continue
-        _say(console, f"{mark(finding.severity).sign} {finding.code}: {finding.sentence}")
+        is_said = report.sentence.startswith(finding.sentence)
+        what = finding.code if is_said else f"{finding.code}: {finding.sentence}"
+        _say(console, f"{mark(finding.severity).sign} {what}")
         _say_causes(console, finding.causes)
+        if report.action is None or finding.action != report.action.sentence:
+            _say(console, f"Cure: {finding.action}", indent=4)
     if report.action is not None:
         _say(console, f"→ {report.action.sentence}")
 

@@ -22,10 +22,15 @@ def reap(database: Database, *, settings: Settings) -> int:
         expired = repository.expired(session, database_now(session))
     num_lost = 0
     for uid in expired:
-        with database.write() as session:
-            was_lost = attempts.lose(
-                session, uid, cause="lease_expired", settings=settings, expired_only=True
-            )
+        try:
+            with database.write() as session:
+                was_lost = attempts.lose(
+                    session, uid, cause="lease_expired", settings=settings, expired_only=True
+                )
+        except Exception:
+            # One attempt's trouble must not keep the others, nor the conductor, from going on.
+            log.exception("attempt %s could not be taken back; it is tried again", uid)
+            continue
         if was_lost:
             log.warning("attempt %s was lost: its worker fell silent", uid)
             num_lost += 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipes.description import ParameterDescription
+from recipes.description import ParameterDescription, SplitDescription
 from recipes.outcome import LayerStatistics
 from recipes.step import StepState
 from recipes.steps.initial_loss import NUM_INITIALISATIONS, InitialLoss

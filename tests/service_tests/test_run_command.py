@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.commands.task_option import absolute_task, default_name
-from tests.service_tests.processes import SEVENSTEP, sevenstep
+from tests.processes import SEVENSTEP, sevenstep
 
 pytestmark = pytest.mark.timeout(180)
 

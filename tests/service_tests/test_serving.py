@@ -13,7 +13,7 @@ import httpx2
 
 from recipes.study import StudyConfig
 from service.commands.client import Client, Event
-from tests.service_tests.processes import serving, sevenstep
+from tests.processes import serving, sevenstep
 
 CONFIG = StudyConfig(name="first", task="digits")
 

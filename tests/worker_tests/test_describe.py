@@ -15,7 +15,7 @@ from recipes.description import TaskDescription
 from recipes.run import TaskRef
 from tests.broken_tasks import ARCHITECTURES, FAULTS, HEALTHY, make, reference
 from worker.data.data import load_data
-from worker.describe.checks.inputs import describe_inputs
+from worker.describe.checks.inputs import describe_inputs, mean_and_sd
 from worker.describe.checks.overlap import describe_overlap
 from worker.describe.checks.targets import describe_targets
 from worker.describe.describe import describe
@@ -85,6 +85,26 @@ def test_a_healthy_task_shows_no_fault(name: str) -> None:
     assert found.inputs.num_non_finite == found.targets.num_out_of_range == 0
     assert found.overlap.train_val == found.overlap.conflicting == 0
     assert found.has_batch_norm is (name == "resnet")
+
+
+@pytest.mark.parametrize("name", [*HEALTHY])
+def test_a_healthy_tasks_splits_are_on_one_scale(name: str) -> None:
+    train, *others = described(make(None, name)).splits
+
+    assert others
+    assert train.input_mean is not None
+    assert train.input_sd is not None
+    for split in others:
+        assert split.input_mean == pytest.approx(train.input_mean, abs=0.1 * train.input_sd)
+        assert split.input_sd == pytest.approx(train.input_sd, rel=0.1)
+
+
+def test_mean_and_sd_are_of_finite_floats_alone() -> None:
+    floats = torch.tensor([[1.0, 3.0], [float("nan"), float("inf")]])
+
+    assert mean_and_sd(floats) == (2.0, 1.0)
+    assert mean_and_sd(floats[1:]) is None
+    assert mean_and_sd(torch.tensor([[1, 2]])) is None
 
 
 def test_digits_described() -> None:

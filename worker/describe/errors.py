@@ -70,12 +70,17 @@ def describe_exception(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def is_users(filename: str) -> bool:
+    """Whether a frame's file is the user's: neither ours (built-in tasks aside) nor a library's."""
+    return not _is_ours(filename) and not _is_library(filename)
+
+
 def _place(frames: traceback.StackSummary, file: str | None) -> tuple[str, int | None] | None:
     for frame in reversed(frames):
         if frame.filename == file:
             return frame.filename, frame.lineno
     for frame in reversed(frames):
-        if not _is_ours(frame.filename) and not _is_library(frame.filename):
+        if is_users(frame.filename):
             return frame.filename, frame.lineno
     return None
 
@@ -103,6 +108,6 @@ def _is_ours(filename: str) -> bool:
 def _is_library(filename: str) -> bool:
     return (
         filename.startswith("<")
-        or "site-packages" in filename
+        or not {"site-packages", "dist-packages"}.isdisjoint(Path(filename).parts)
         or Path(filename).is_relative_to(Path(traceback.__file__).parent)
     )

@@ -11,6 +11,7 @@ import torch
 
 from recipes.run import JobKind, TaskRef
 from recipes.task import Task
+from recipes.trial import TrialCause
 from recipes.wire import AttemptError
 from worker.data.data import TaskData, load_data
 from worker.describe.describe import describe
@@ -20,6 +21,7 @@ from worker.slot.channel import Channel, ChannelReporter
 from worker.slot.messages import JobDone, StartJob, TaskLoaded
 from worker.slot.signature import task_files
 from worker.training.checkpoint import Checkpoint
+from worker.training.failures import cause_of
 from worker.training.loop import train
 
 MAX_TRACEBACK = 32 * 1024
@@ -70,7 +72,7 @@ class JobRunner:
             )
         except BaseException as error:
             # SystemExit too: user code that calls sys.exit must not look like a crash of ours.
-            is_memory = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+            is_memory = cause_of(error) is TrialCause.OUT_OF_MEMORY
             failure = AttemptError(
                 kind="out_of_memory" if is_memory else "error",
                 message=f"{type(error).__name__}: {error}",
