@@ -71,7 +71,7 @@ def describe_exception(error: BaseException) -> str:
 
 
 def is_users(filename: str) -> bool:
-    """Whether a frame's file is the user's: neither ours (built-in tasks aside) nor a library's."""
+    """Whether a frame's file is the user's: not ours (built-in tasks aside), not a library's."""
     return not _is_ours(filename) and not _is_library(filename)
 
 
