@@ -96,6 +96,8 @@ class Job(Value):
 
     kind: JobKind
     task: TaskRef
+    digest: str | None = None
+    """The task's code as the study described it: a worker trains no other."""
     run: RunSpec | None = None
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from service import events
 from service.clock import utc_now
 from service.database.models import Study
 from service.database.statements import plain_text
-from service.repositories import attempts, jobs, studies, trials
+from service.repositories import attempts, jobs, step_runs, studies, trials
 from service.repositories.attempts import Held
 from service.retry import CRASHED, Ending, GiveUp, Retry, after
 from service.settings import Settings
@@ -56,9 +56,9 @@ def end_attempt(
         events.publish_on_commit(session, events.JOBS)
         return
     jobs.end(session, held.job_id, decision.state, now)
+    problem = ending.problem
     if held.kind is JobKind.DESCRIBE:
         if not study.state.has_ended:
-            problem = ending.problem
             reason = problem.message if problem else f"describe failed: {decision.message}"
             fail_study(session, study, reason, now, problem=problem)
         return
@@ -77,6 +77,9 @@ def end_attempt(
     trials.end(session, outcomes, now)
     numbers = [member.number for member in members]
     events.append(session, study.id, "trial", {"numbers": numbers})
+    if problem is not None and not study.state.has_ended:
+        # The task was edited or cannot be loaded any more: no other job would fare better.
+        fail_study(session, study, problem.message, now, problem=problem)
 
 
 def fail_study(
@@ -87,7 +90,13 @@ def fail_study(
     *,
     problem: TaskProblem | None = None,
 ) -> None:
-    """End a study that cannot go on. Its row is held."""
+    """End a study that cannot go on, and what of it is still open. Its row is held."""
+    attempts.cancel_all(session, study.id, now)
+    jobs.cancel_open(session, study.id, now)
+    cancelled = trials.cancel_open(session, study.id, now)
+    if cancelled:
+        events.append(session, study.id, "trial", {"numbers": cancelled})
+    step_runs.stop_running(session, study.id, now)
     studies.change(
         session,
         study.id,

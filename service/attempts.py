@@ -195,7 +195,12 @@ def _claim(session: Session, held: Held, settings: Settings) -> Claim:
         fence=held.fence,
         study=study.uid,
         lease_seconds=settings.lease_seconds,
-        job=Job(kind=held.kind, task=TaskRef(path=config.task, args=config.task_args), run=run),
+        job=Job(
+            kind=held.kind,
+            task=TaskRef(path=config.task, args=config.task_args),
+            digest=study.digest if held.kind is JobKind.TRAIN else None,
+            run=run,
+        ),
         resume=tuple(
             ResumePoint(
                 trial=member.number,

@@ -209,6 +209,13 @@ class Installation:
         self._agents.append(agent)
         return agent
 
+    def stop_agents(self, *, but: Collection[int]) -> None:
+        """End the added agents in order, except those with these process ids."""
+        for agent in self._agents:
+            if agent.pid not in but:
+                agent.terminate()
+                agent.wait(20)
+
     def agent(self) -> psutil.Process | None:
         """The local engine's agent."""
         return _child(self.process.pid if self.process else None, "worker")

@@ -128,9 +128,9 @@ def _other_scale(train: SplitDescription, split: SplitDescription) -> Finding:
         severity=Severity.WARNING,
         confidence=0.8,
         sentence=f"The {name} inputs are on another scale than the training inputs: mean "
-        f"{number(split.input_mean)} and sd {number(split.input_sd)} against mean "
-        f"{number(train.input_mean)} and sd {number(train.input_sd)}. The model is judged on "
-        "inputs it never learned from.",
+        f"{_mean(split.input_mean, split.input_sd)} and sd {number(split.input_sd)} against mean "
+        f"{_mean(train.input_mean, train.input_sd)} and sd {number(train.input_sd)}. The model "
+        "is judged on inputs it never learned from.",
         evidence={
             "split": split.name,
             "mean": split.input_mean,
@@ -156,6 +156,11 @@ def _other_scale(train: SplitDescription, split: SplitDescription) -> Finding:
         "mean and divide by the training sd, in validation and test too.",
         source=SOURCE,
     )
+
+
+def _mean(mean: float, sd: float) -> str:
+    """A mean in words; one that only rounding keeps from 0 is 0."""
+    return number(0.0 if abs(mean) < 1e-6 * sd else mean)
 
 
 def loss_is_far_too_high(evidence: InitialLossEvidence) -> bool:

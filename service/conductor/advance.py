@@ -89,7 +89,7 @@ def _write(session: Session, snapshot: Snapshot, decision: Decision) -> bool:
             _follow(session, snapshot, following)
         case Fail():
             if snapshot.step is not None:
-                _stop_step(session, snapshot.step)
+                step_runs.stop_running(session, snapshot.id, now)
     if values.get("state", snapshot.state) is not snapshot.state:
         events.append(session, snapshot.id, "study", {"state": values["state"].value})
     events.publish_on_commit(session, events.CONDUCTOR)
@@ -202,13 +202,3 @@ def _add_report(session: Session, snapshot: Snapshot, step: StepSnapshot, decisi
         "state": report.state.value,
     }
     events.append(session, snapshot.id, "step", payload)
-
-
-def _stop_step(session: Session, step: StepSnapshot) -> None:
-    """The study failed while this step ran: it has no verdict."""
-    session.execute(
-        update(StepRun)
-        .where(StepRun.id == step.id)
-        .values(state=StepState.INCONCLUSIVE, finished_at=utc_now())
-        .execution_options(synchronize_session=False)
-    )

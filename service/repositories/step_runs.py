@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from recipes.finding import Finding as FindingValue
-from recipes.step import StepKind, StepReport
+from recipes.step import StepKind, StepReport, StepState
 from service.database.models import Finding, StepRun
 
 
@@ -25,6 +26,16 @@ def latest(session: Session, study_ids: Iterable[int]) -> dict[int, StepRun]:
         select(StepRun).where(StepRun.study_id.in_(list(study_ids))).order_by(StepRun.id)
     )
     return {run.study_id: run for run in rows}
+
+
+def stop_running(session: Session, study_id: int, now: datetime) -> None:
+    """End a study's running step without a verdict: the study has failed."""
+    session.execute(
+        update(StepRun)
+        .where(StepRun.study_id == study_id, StepRun.state == StepState.RUNNING)
+        .values(state=StepState.INCONCLUSIVE, finished_at=now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def judged(runs: Iterable[StepRun]) -> list[StepReport]:

@@ -123,7 +123,7 @@ def test_inputs_that_are_not(changes):
 
 def with_val(*, num_samples=300, origin="task", name="val", mean=0.0, sd=1.0, train_sd=1.0):
     train = SplitDescription(
-        name="train", num_samples=1000, origin="task", input_mean=0.0, input_sd=train_sd
+        name="train", num_samples=1000, origin="task", input_mean=7e-9, input_sd=train_sd
     )
     other = SplitDescription(
         name=name, num_samples=num_samples, origin=origin, input_mean=mean, input_sd=sd

@@ -3,6 +3,7 @@ import pytest
 from recipes.plan import MAX_PASSES, STEPS, next_step
 from recipes.rules.registry import all_rules
 from recipes.step import Action, StepKind, StepReport, StepState
+from recipes.study import LAST_STEP
 
 
 def report(number, verdict=StepState.PASSED, *, pass_number=1, action=None):
@@ -48,3 +49,7 @@ def test_what_follows(steps, history, kind, number, pass_number):
 def test_every_rule_has_a_code_and_says_what_it_looks_for():
     assert len(all_rules()) >= 18
     assert all(rule.check.__doc__ for rule in all_rules())
+
+
+def test_a_study_may_ask_for_the_steps_there_are():
+    assert list(STEPS) == list(range(1, LAST_STEP + 1))

@@ -233,7 +233,8 @@ class Broken(Images):
         ([("a", 1)], "pair of str and int", "ToTensor"),
         ([({"x": 1}, 1)], "pair of dict and int", "ToTensor"),
         ([(torch.zeros(2), 1), (torch.zeros(3), 1)], "(3,), that of sample 0", "one shape"),
-        ((torch.zeros(1, 2), torch.zeros(1).long()), "too few", "more samples"),
+        ((torch.zeros(1, 2), torch.zeros(1).long()), "training needs 2", "more samples"),
+        ((torch.zeros(2, 2), torch.zeros(2).long()), "too few", "more samples"),
     ],
 )
 def test_data_that_cannot_be_used(train: Any, message: str, cure: str) -> None:

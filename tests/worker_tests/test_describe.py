@@ -346,12 +346,13 @@ def test_a_loss_without_gradient_reaches_nothing() -> None:
     assert not any(each.reached for each in described(task).parameters)
 
 
-def test_a_single_sample_does_not_upset_batch_norm() -> None:
-    class One(Small):
+def test_few_samples_do_not_upset_batch_norm() -> None:
+    class Few(Small):
         def data(self, split):
-            return torch.ones(1, 4), torch.zeros(1, dtype=torch.int64)
+            num = 2 if split == "train" else 1
+            return torch.ones(num, 4), torch.zeros(num, dtype=torch.int64)
 
-    found = described(One(lambda: nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))))
+    found = described(Few(lambda: nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))))
 
     assert found.has_batch_norm
     assert found.overlap.train_val == 1

@@ -5,8 +5,13 @@ import math
 import pytest
 
 from recipes.errors import InvalidSetting
+from recipes.task import RESERVED_PARAMETERS
+from recipes.trainer_settings import INIT_NAMES, LIMITS, OPTIMIZER_NAMES, SCHEDULE_NAMES
 from worker.training.defaults import DEFAULT_PARAMS
 from worker.training.hyperparameters import Hyperparameters
+from worker.training.initialisation import INITIALISATIONS
+from worker.training.optimizers import OPTIMIZERS
+from worker.training.schedules import SCHEDULES
 
 
 def test_defaults_fill_in_what_a_setting_lacks() -> None:
@@ -74,3 +79,10 @@ def test_regularisation_off_says_what_was_on() -> None:
     assert (bare.optimizer.weight_decay, bare.label_smoothing) == (0, 0)
     assert switched_off == ("weight_decay=0.0001", "label_smoothing=0.1")
     assert bare.without_regularisation() == (bare, ())
+
+
+def test_what_may_be_named_is_what_there_is() -> None:
+    assert set(LIMITS) == RESERVED_PARAMETERS == set(DEFAULT_PARAMS)
+    assert list(OPTIMIZER_NAMES) == list(OPTIMIZERS)
+    assert list(SCHEDULE_NAMES) == list(SCHEDULES)
+    assert list(INIT_NAMES) == list(INITIALISATIONS)

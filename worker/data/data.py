@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from recipes.task import SplitName, Task
+from recipes.words import plural
 from worker.data.samples import Samples, take
 from worker.data.stratified import draw_stratified
 from worker.describe.checks.samples import check_pair, check_same_form
@@ -132,8 +133,8 @@ def _make_val(train: Split, kind: str, file: str | None) -> tuple[Split, Split]:
     num = min(int(train.num_samples * MADE_SHARE), MAX_MADE)
     if num < 1:
         raise task_error(
-            f'data("train") has {train.num_samples} samples, too few to cut a validation split'
-            " from",
+            f'data("train") has {plural(train.num_samples, "sample")}, too few to cut a'
+            " validation split from",
             cure='return more samples, or a split of its own for data("val")',
             file=file,
         )

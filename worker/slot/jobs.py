@@ -15,8 +15,8 @@ from recipes.trial import TrialCause
 from recipes.wire import AttemptError
 from worker.data.data import TaskData, load_data
 from worker.describe.describe import describe
-from worker.describe.errors import TaskError
-from worker.describe.loader import load_task
+from worker.describe.errors import TaskError, task_error
+from worker.describe.loader import load_task, task_digest, task_file
 from worker.slot.channel import Channel, ChannelReporter
 from worker.slot.messages import JobDone, StartJob, TaskLoaded
 from worker.slot.signature import task_files
@@ -58,6 +58,7 @@ class JobRunner:
             if job.job.kind is JobKind.DESCRIBE:
                 description = describe(task, data, device=self._device)
                 return JobDone(result="succeeded", description=description)
+            _check_digest(task, job.job.digest)
             done = self._train(task, data, job, channel)
             self._tell_files(channel)
             return done
@@ -109,3 +110,14 @@ class JobRunner:
         if new:
             self._files.update(new)
             channel.send(TaskLoaded(files=new))
+
+
+def _check_digest(task: Task, digest: str | None) -> None:
+    """Raise TaskError when the code is not the one that the study described."""
+    if digest is not None and task_digest(task) != digest:
+        raise task_error(
+            "the task's code is not the code this study described: it was edited since, or"
+            " this worker has another version of it",
+            cure="start a new study; keep the old code until a study has ended",
+            file=task_file(task),
+        )

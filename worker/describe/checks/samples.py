@@ -22,8 +22,14 @@ def check_pair(task: Task, samples: Samples, split: str, *, file: str | None) ->
         file: The task's file, for messages.
 
     Raises:
-        TaskError: The split is empty, or its targets have the wrong type or shape.
+        TaskError: The split is empty or too small, or its targets have the wrong type or shape.
     """
+    if split == "train" and samples.num_samples == 1:
+        raise task_error(
+            'data("train") has 1 sample, and training needs 2',
+            cure="return more samples",
+            file=file,
+        )
     if samples.num_samples == 0:
         raise task_error(
             f'data("{split}") is empty',
