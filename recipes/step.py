@@ -49,10 +49,6 @@ class StepState(StrEnum):
     STALE = "stale"
 
 
-Verdict = StepState
-"""A verdict is one of passed, warning, failed, inconclusive."""
-
-
 class Action(Value):
     """The one thing to do next. ``changes`` names what would be changed, and to what."""
 
