@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
+from typing import Annotated
 
 import typer
 
@@ -19,11 +20,10 @@ def build() -> typer.Typer:
     """
     app = typer.Typer(
         name="sevenstep",
-        help="Finds hyperparameters the way a good practitioner does, and explains itself.",
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
     )
+    app.callback(no_args_is_help=True)(_door)
     for entry_point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             add_commands = entry_point.load()
@@ -33,6 +33,23 @@ def build() -> typer.Typer:
             continue
         add_commands(app)
     return app
+
+
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"sevenstep {version('sevenstep')}")
+        raise typer.Exit
+
+
+def _door(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="The installed release.", callback=_say_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Finds hyperparameters the way a good practitioner does, and explains itself."""
 
 
 def main() -> None:

@@ -112,6 +112,12 @@ class TaskProblem(Value):
     cure: str
     traceback: str | None = None
 
+    @property
+    def where(self) -> str:
+        """``file:line: `` to put before the message; without what is not known."""
+        line = "" if self.line is None else f"{self.line}:"
+        return f"{self.file}:{line} " if self.file else ""
+
 
 class TaskDescription(Value):
     """Everything the recipe needs to know of a task before the first run."""

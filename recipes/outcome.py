@@ -95,16 +95,28 @@ class Initialisation(Value):
 
 
 class MemberOutcome(Value):
-    """How one member of a job ended, and what it measured.
+    """How one member of a job ended, and what it measured so far.
 
-    ``seconds`` is measured and never compared between studies.
+    With ``epochs`` in its run spec, the evaluations of a split are: before the first
+    iteration, then one after each epoch; the first index is the epoch. Of those on ``val``
+    only the best one's (by the task's objective) and the last one's keep ``correct``.
+
+    Attributes:
+        state: ``waiting`` when the run spec paused it at ``until_epoch``.
+        cause: Why it ended; None while it waits.
+        at_best: Evaluations with the best epoch's weights (``evaluate_at_best``).
+        snapshot_epoch: The epoch whose weights were kept, if any.
+        seconds: Of training and evaluating, all jobs of the trial together. Measured, and
+            never compared between studies.
     """
 
     trial: int
     state: TrialState
-    cause: TrialCause
+    cause: TrialCause | None
     iterations: int  # done when it ended
     evaluations: tuple[Evaluation, ...] = ()
+    at_best: tuple[Evaluation, ...] = ()
+    snapshot_epoch: int | None = None
     initialisation: Initialisation | None = None
     sample_digest: str | None = None  # of the training samples' indices
     dead_share: Number | None = None  # largest share of dead units in a layer, at the end
@@ -114,5 +126,9 @@ class MemberOutcome(Value):
 
     def evaluation(self, split: str, *, last: bool = True) -> Evaluation | None:
         """The last (or first) evaluation on a split; None when there is none."""
-        found = [evaluation for evaluation in self.evaluations if evaluation.split == split]
+        found = self.on(split)
         return found[-1 if last else 0] if found else None
+
+    def on(self, split: str) -> list[Evaluation]:
+        """All evaluations on a split, in order."""
+        return [evaluation for evaluation in self.evaluations if evaluation.split == split]

@@ -33,24 +33,35 @@ class MemberSpec(Value):
         seed: Draws initial weights and random masks, with the epoch.
         data_seed: Draws the batch order, with the epoch. Members with the same one
             see the same batches (common random numbers).
+        snapshots: Trials whose best snapshots the member uses. One: it starts from that
+            trial's weights. Several: it is not trained; its output is the average of their
+            predictions (probabilities where the kind has them, else outputs).
     """
 
     trial: int
     params: dict[str, ParameterValue]
     seed: int
     data_seed: int
+    snapshots: tuple[int, ...] = ()
 
 
 class RunSpec(Value):
     """How the members of one job are trained. Exactly one of epochs and iterations.
 
     Attributes:
-        iterations: Optimiser steps; 0 measures the untrained model.
+        iterations: Optimiser steps; 0 measures the untrained model (or the snapshots).
+        epochs: The run's whole length: schedules are laid over it.
+        until_epoch: Where to pause (successive halving): the members stop after this epoch
+            with a checkpoint and the state ``waiting``; a later job goes on from there.
+        keep_snapshot: Keep the weights of the epoch that was best by the task's objective
+            on ``val``, and leave them as an artifact.
         regularisation: False switches off weight decay, dropout, label smoothing,
             augmentation and stochastic depth, as far as they can be seen from outside.
         evaluate: Splits evaluated before the first iteration, at every epoch's end
             (with ``epochs``), and at the end.
         evaluate_samples: Most samples of a split in one evaluation; the same ones each time.
+        evaluate_at_best: Splits evaluated once, whole, at the end, with the best epoch's
+            weights. The test split is only ever looked at here.
         stop_if_loss_above: Train loss (running median of 5 iterations) that ends a member.
         stop_if_loss_below: Train loss that, with every sample of its batch right, for 5
             iterations in a row, ends a member as finished.
@@ -60,6 +71,7 @@ class RunSpec(Value):
     members: tuple[MemberSpec, ...] = Field(min_length=1)
     iterations: int | None = Field(default=None, ge=0)
     epochs: int | None = Field(default=None, ge=1)
+    until_epoch: int | None = Field(default=None, ge=1)
     sample: Sample = Sample()
     regularisation: bool = True
     evaluate: tuple[str, ...] = ("val",)
@@ -69,11 +81,17 @@ class RunSpec(Value):
     stop_if_loss_below: float | None = None
     internals_every: int | None = Field(default=None, ge=1)
     probes: tuple[Probe, ...] = ()
+    keep_snapshot: bool = False
+    evaluate_at_best: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> RunSpec:
         if (self.iterations is None) == (self.epochs is None):
             raise ValueError("give exactly one of iterations and epochs")
+        if self.until_epoch is not None and self.until_epoch > (self.epochs or 0):
+            raise ValueError("until_epoch is at most epochs")
+        if self.iterations != 0 and any(len(each.snapshots) > 1 for each in self.members):
+            raise ValueError("an average of snapshots is not trained: give iterations=0")
         return self
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
+from recipes.budget import BudgetState
 from recipes.curve import EMPTY, Curve, CurveKey
 from recipes.description import TaskDescription
 from recipes.finding import Finding
 from recipes.outcome import MemberOutcome
+from recipes.result import Result
 from recipes.run import RunSpec
 from recipes.space import ParameterValue, SearchSpace
+from recipes.study import SearchOptions
 from recipes.trial import TrialPurpose
 from recipes.value import Number, Scalar, Value
 
@@ -50,26 +53,42 @@ class StepState(StrEnum):
 
 
 class Action(Value):
-    """The one thing to do next. ``changes`` names what would be changed, and to what."""
+    """The one thing to do next. ``changes`` names what would be changed, and to what.
 
-    kind: str  # continue, change, widen
+    ``widen`` runs the step again over a wider range, ``loop`` begins another round; both
+    apply themselves unless the study's ``autopilot`` is off. ``change`` is a person's to do.
+    """
+
+    kind: str  # continue, change, widen, loop
     sentence: str
     changes: dict[str, Any] = Field(default_factory=dict)
 
 
 class Series(Value):
-    """One line, scatter or set of bars of a figure. Empty ``x`` means 0, 1, 2..."""
+    """One line, scatter or set of bars of a figure. Empty ``x`` means 0, 1, 2...
+
+    ``errors``, one a point where given, is how far its interval reaches to either side: a
+    band around a line, whiskers on dots and bars.
+    """
 
     name: str
     x: tuple[Number, ...] = ()
     y: tuple[Number, ...] = ()
+    errors: tuple[Number, ...] = ()
     labels: tuple[str, ...] = ()  # one a point, for its title
     role: str = "train"  # train, val, reference, good, bad, muted: picks colour and marker
     style: str = "line"  # line, dots or bars
 
 
 class Figure(Value):
-    """The data of one figure, drawn by the service as SVG."""
+    """The data of one figure, drawn by the service as SVG.
+
+    Attributes:
+        x_names: What x = 0, 1, 2... are called, where x has no unit (settings, choices).
+        y_from_zero: Whether the y axis must hold 0, so that differences are not exaggerated.
+        direction: Which way y is better. Values that are not numbers, and a few enormous
+            ones, are marked on the worse edge: the upper one unless ``maximize``.
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     title: str
@@ -78,6 +97,9 @@ class Figure(Value):
     y_label: str
     x_log: bool = False
     y_log: bool = False
+    x_names: tuple[str, ...] = ()
+    y_from_zero: bool = False
+    direction: Literal["maximize", "minimize"] | None = None
     series: tuple[Series, ...]
     horizontal: tuple[tuple[str, Number], ...] = ()  # reference lines: (name, y)
     shaded: tuple[Number, Number] | None = None  # an interval of x to mark
@@ -98,7 +120,10 @@ class StepReport(Value):
     evidence: dict[str, Number | Scalar] = Field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     action: Action | None = None
+    accepted: bool = False  # a person applied the action
+    skip_reason: str | None = None  # a person went on without it, and why
     learned: dict[str, Any] = Field(default_factory=dict)
+    result: Result | None = None  # steps 4, 5 and 7: the best so far
     figures: tuple[Figure, ...] = ()
     measured: dict[str, Number] = Field(default_factory=dict)  # times; never compared
     started_at: AwareDatetime | None = None
@@ -107,7 +132,7 @@ class StepReport(Value):
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """One ended trial of a step, as its judge sees it."""
+    """One trial that ended, or that waits at a rung, as its judge sees it."""
 
     number: int
     purpose: TrialPurpose
@@ -115,6 +140,11 @@ class TrialResult:
     params: Mapping[str, ParameterValue]
     outcome: MemberOutcome
     curves: Mapping[CurveKey, Curve] = field(default_factory=dict)
+    seed: int = 0
+    data_seed: int = 0
+    step: int = 0
+    round: int = 1
+    pass_number: int = 1
 
     def curve(self, metric: str, split: str = "train") -> Curve:
         """One of its curves; empty when it reported none."""
@@ -130,26 +160,44 @@ class TrialPlan:
     data_seed: int
     purpose: TrialPurpose
     label: str
+    snapshots: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A trial that waits at a rung and goes on from its checkpoint."""
+
+    number: int
+    params: Mapping[str, ParameterValue]
+    seed: int
+    data_seed: int
+    snapshots: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, trial: TrialResult) -> Continued:
+        """The same trial, going on."""
+        return cls(trial.number, trial.params, trial.seed, trial.data_seed)
 
 
 @dataclass(frozen=True, slots=True)
 class JobPlan:
     """A job to make: its trials train together under one run spec.
 
-    ``run`` is a function of the members because the service gives trials their numbers.
+    ``run`` is a function of the members because the service gives new trials their numbers.
     """
 
-    trials: tuple[TrialPlan, ...]
+    trials: tuple[TrialPlan | Continued, ...]
     settings: Mapping[str, Any]  # RunSpec's fields but members
 
     def run_spec(self, numbers: Sequence[int]) -> RunSpec:
-        """The run spec once the trials have their numbers."""
+        """The run spec once the trials have their numbers, a continued one its own."""
         members = [
             {
                 "trial": number,
                 "params": dict(trial.params),
                 "seed": trial.seed,
                 "data_seed": trial.data_seed,
+                "snapshots": trial.snapshots,
             }
             for number, trial in zip(numbers, self.trials, strict=True)
         ]
@@ -158,10 +206,16 @@ class JobPlan:
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """What a step wants run next. No jobs: it wants to judge."""
+    """What a step wants run next. No jobs: it wants to judge.
+
+    ``discard`` names waiting trials that end here, as ``pruned`` by ``early_discard``;
+    a plan without jobs may have some too. A trial still waiting when its step is judged
+    without having been named is discarded with it.
+    """
 
     jobs: tuple[JobPlan, ...] = ()
     sentence: str = ""
+    discard: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +226,15 @@ class StepContext:
         space: The study's space: the task's with the study's changes.
         learned: What the passed steps learned, merged in order.
         history: Reports of the steps judged so far, oldest first, all rounds and passes.
-        trials: This step run's ended trials in order of their numbers.
+        trials: This step run's trials in order of their numbers, with their curves; all
+            have ended or wait at a rung.
+        search: For a step with ``reads_search``: the trials of the study's steps 4, 5 and 7
+            that are not in ``trials``, oldest first; for a step with ``reads_curves`` those
+            of its round and those of the best setting so far have their curves.
+        options: How the searches are carried out.
+        incumbent: The user's present setting; empty when none was given.
+        budget: What may be spent, and what has been.
+        max_rounds: Most rounds of steps 5 to 7; None: until the budget is spent.
     """
 
     seed: int
@@ -184,6 +246,11 @@ class StepContext:
     trials: Sequence[TrialResult]
     round: int = 1
     pass_number: int = 1
+    search: Sequence[TrialResult] = ()
+    options: SearchOptions = field(default_factory=SearchOptions)
+    incumbent: Mapping[str, ParameterValue] = field(default_factory=dict)
+    budget: BudgetState = field(default_factory=BudgetState)
+    max_rounds: int | None = None
 
     def labelled(self, label: str) -> list[TrialResult]:
         """This step run's trials of one group."""
@@ -191,9 +258,15 @@ class StepContext:
 
 
 class Step(Protocol):
-    """One of the seven. Both methods are pure: same context, same answer."""
+    """One of the seven. Both methods are pure: same context, same answer.
+
+    ``reads_search`` and ``reads_curves`` say what of earlier steps' trials the context
+    must hold, so that a step that needs none of it costs nothing.
+    """
 
     kind: StepKind
+    reads_search: ClassVar[bool] = False
+    reads_curves: ClassVar[bool] = False
 
     def plan(self, context: StepContext) -> StepPlan:
         """What to run next, given the trials ended so far. Called when none is left running."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from recipes.budget import Budget
 from recipes.space import ParameterValue, SearchSpace
 from recipes.value import Value
 
 MAX_NAME = 100
-LAST_STEP = 3
+LAST_STEP = 7
 """The last of the recipe's steps that can be carried out."""
 HIDDEN_CATEGORIES = ("Cc", "Zl", "Zp")
 """Unicode's controls and line breaks."""
@@ -58,6 +59,30 @@ def _check_steps(steps: tuple[int, ...]) -> tuple[int, ...]:
     return steps
 
 
+class SearchOptions(Value):
+    """How steps 4 and 5 search. The defaults are the method's (method.md, design.md 4).
+
+    Attributes:
+        coarse_trials: Trials of step 4 without a budget; a budget may make them more or fewer.
+        coarse_epochs: Epochs of a coarse trial that is not discarded early: 1 to 5.
+        coarse_proposals: ``sobol``, ``random``, or ``grid`` for comparison.
+        fine_trials: Trials of a round's step 5 without a budget.
+        fine_epochs: Epochs of a fine trial that is not discarded early: 10 to 20.
+        fine_proposals: ``tpe`` by generations, or ``sobol``, ``random``.
+        generation: Trials proposed together. TPE learns from completed generations only.
+        early_discard: Whether trials far behind end early, by successive halving.
+    """
+
+    coarse_trials: int = Field(default=32, ge=1, le=10_000)
+    coarse_epochs: int = Field(default=5, ge=1, le=1_000)
+    coarse_proposals: Literal["sobol", "random", "grid"] = "sobol"
+    fine_trials: int = Field(default=16, ge=1, le=10_000)
+    fine_epochs: int = Field(default=20, ge=1, le=10_000)
+    fine_proposals: Literal["tpe", "sobol", "random"] = "tpe"
+    generation: int = Field(default=8, ge=1, le=1_000)
+    early_discard: bool = True
+
+
 class StudyConfig(Value):
     """What a person asked for. ``POST /api/v1/studies`` takes this."""
 
@@ -80,7 +105,26 @@ class StudyConfig(Value):
     )
     seed: int = Field(default=0, ge=0, lt=2**31, strict=True)
     steps: Annotated[tuple[int, ...], AfterValidator(_check_steps)] = Field(
-        default=(1, 2, 3),
+        default=tuple(range(1, LAST_STEP + 1)),
         min_length=1,
         description=("Which of the recipe's steps to carry out, in order"),
+    )
+    budget: Budget = Field(
+        default_factory=Budget, description="What the study may spend; left out: no limit"
+    )
+    incumbent: dict[str, ParameterValue] = Field(
+        default_factory=dict,
+        description="Your present setting: it is searched, repeated and compared with",
+    )
+    max_rounds: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="Most rounds of steps 5 to 7; 3 without a budget, else as it allows",
+    )
+    autopilot: bool = Field(
+        default=True, description="Apply decisions within the task's space without asking"
+    )
+    search: SearchOptions = Field(
+        default_factory=SearchOptions, description="How steps 4 and 5 search"
     )

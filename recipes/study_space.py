@@ -19,21 +19,39 @@ LARGEST_NUMBER = 2**63 - 1
 def study_space(description: TaskDescription, config: StudyConfig) -> SearchSpace:
     """The task's space, with ranges replaced and fixed names taken out.
 
+    The incumbent's names and values are checked too: it is searched, as one of the trials.
+
     Raises:
         InvalidSetting: A name the task does not know, or a value it cannot take.
     """
     known = set(description.space) | RESERVED_PARAMETERS
-    for field, names in (("space", config.space), ("set", config.set)):
+    given = (("space", config.space), ("set", config.set), ("incumbent", config.incumbent))
+    for field, names in given:
         for name in names:
             if name not in known:
                 raise InvalidSetting(field, name, _did_you_mean(name, known, description))
-    for name, value in config.set.items():
-        _check_value(f"set.{name}", name, value, description)
+    for field, values in (("set", config.set), ("incumbent", config.incumbent)):
+        for name, value in values.items():
+            _check_value(f"{field}.{name}", name, value, description)
     for name, distribution in config.space.root.items():
         for value in distribution.extremes():
             _check_value(f"space.{name}", name, value, description)
     merged = {**description.space.root, **config.space.root}
     return SearchSpace({name: own for name, own in merged.items() if name not in config.set})
+
+
+def check_settings(config: StudyConfig) -> None:
+    """Check what can be known before the task is described: the trainer's own names.
+
+    Raises:
+        InvalidSetting: A value that the trainer cannot use; names field, value and cure.
+    """
+    for field, values in (("set", config.set), ("incumbent", config.incumbent)):
+        for name, value in values.items():
+            check_trainer_setting(name, value, field=f"{field}.{name}")
+    for name, distribution in config.space.root.items():
+        for value in distribution.extremes():
+            check_trainer_setting(name, value, field=f"space.{name}")
 
 
 def parse_setting(text: str, description: TaskDescription) -> ParameterValue | Float | Int:

@@ -36,8 +36,8 @@ class Task:
     floats of the outputs' shape; multilabel targets floats (N, C).
     """
 
-    kind: ClassVar[Kind] = "classification"
-    num_classes: ClassVar[int | None] = None
+    kind: Kind = "classification"
+    num_classes: int | None = None
     """How many classes a classification task tells apart (C)."""
     space: ClassVar[Mapping[str, Float | Int | Categorical]]
     """What may vary. Left out: learning rate and weight decay."""

@@ -104,3 +104,12 @@ def check_trainer_setting(name: str, value: object, *, field: str | None = None)
     limit = LIMITS.get(name)
     if limit is not None and not limit.fits(value):
         raise InvalidSetting(field or name, value, limit.cure)
+
+
+def limits_of(name: str) -> tuple[float | None, float | None]:
+    """What a trainer's number must be above, and below; None: no such limit.
+
+    (None, None) for a name that is no number of the trainer's.
+    """
+    limit = LIMITS.get(name)
+    return (limit.above, limit.below) if isinstance(limit, _Number) else (None, None)

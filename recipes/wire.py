@@ -80,8 +80,20 @@ class ResumePoint(Value):
     artifact: str
 
 
+class Snapshot(Value):
+    """The artifact that holds the best weights of an earlier trial a member uses."""
+
+    trial: int
+    artifact: str
+
+
 class Claim(Value):
-    """An attempt, leased to the worker. The job holds only members that have not ended."""
+    """An attempt, leased to the worker. The job holds only members that have not ended.
+
+    Attributes:
+        resume: Members that go on from a checkpoint, of an earlier attempt or job.
+        snapshots: Every trial named in a member's ``snapshots``, once.
+    """
 
     attempt: str
     fence: int
@@ -89,6 +101,7 @@ class Claim(Value):
     lease_seconds: float
     job: Job
     resume: tuple[ResumePoint, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
 
 
 class Fenced(Value):
@@ -122,9 +135,13 @@ class PointsAnswer(Value):
 
 
 class AttemptError(Value):
-    """Why an attempt failed."""
+    """Why an attempt failed.
 
-    kind: Literal["error", "out_of_memory", "crashed", "task"]
+    With ``checkpoint_gone`` a checkpoint to go on from could not be had: the members that
+    were to go on begin afresh.
+    """
+
+    kind: Literal["error", "out_of_memory", "crashed", "task", "checkpoint_gone"]
     message: str
     traceback: str | None = None
     problem: TaskProblem | None = None  # with kind "task": the task cannot be used
@@ -140,8 +157,15 @@ class FinishRequest(Fenced):
     error: AttemptError | None = None
 
 
+class ArtifactKind(StrEnum):
+    """What an uploaded artifact is."""
+
+    CHECKPOINT = "checkpoint"  # a member's whole state: where it goes on
+    SNAPSHOT = "snapshot"  # the weights of its best epoch
+
+
 class CheckpointAnswer(Value):
-    """The stored checkpoint."""
+    """The stored checkpoint or snapshot."""
 
     artifact: str
     sha256: str

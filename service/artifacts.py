@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Set
+from collections.abc import Collection, Set
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy.orm import Session
 
+from recipes.failpoint import failpoint
 from recipes.wire import CheckpointAnswer
 from service.clock import database_now, utc_now
-from service.database.engine import after_commit
+from service.database.engine import after_commit, forget_files
 from service.database.models import Artifact
 from service.errors import Conflict, Fenced, InvalidInput, NotFound
 from service.repositories import artifacts as repository
@@ -28,6 +29,9 @@ from service.uids import is_uid, new_uid
 KEPT_CHECKPOINTS = 2
 """Checkpoints kept of a trial: the last, and the one before it."""
 MAX_COUNT = 2**31 - 1
+
+ArtifactKind = Literal["checkpoint", "snapshot"]
+"""A checkpoint is gone on from and goes when its trial ends; a snapshot is kept."""
 
 
 class StoredFile(NamedTuple):
@@ -119,15 +123,28 @@ def add(
     *,
     fence: int,
     trial: int,
+    kind: ArtifactKind = "checkpoint",
     epoch: int,
     iteration: int,
     file: StoredFile,
     store: ArtifactStore,
 ) -> CheckpointAnswer:
-    """Name a stored file as a member's checkpoint after ``epoch`` whole epochs.
+    """Name a stored file as a member's checkpoint, or its best epoch's snapshot.
 
-    Sending it again answers the first one's name, and the second file goes. The last two
-    checkpoints of a trial are kept. The caller deletes ``file`` when this raises.
+    Sending it again answers the first one's name, and the second file goes. Of a trial the
+    last two checkpoints are kept while it goes on, and its last snapshot for good. The
+    caller deletes ``file`` when this raises.
+
+    Args:
+        session: A write session.
+        attempt_uid: Who sends it.
+        fence: Under which it holds the attempt.
+        trial: The member's number.
+        kind: What the file is.
+        epoch: Whole epochs behind the checkpoint; the epoch whose weights the snapshot holds.
+        iteration: The same in optimiser steps.
+        file: Stored already.
+        store: Where.
 
     Raises:
         NotFound: There is no such attempt.
@@ -139,40 +156,54 @@ def add(
     held = attempts.get(session, attempt_uid)
     if held.fence != fence or held.state not in HELD:
         raise Fenced(attempt_uid)
+    failpoint(f"{kind}.before_commit")
+    session.info["failpoint"] = f"{kind}.after_commit"
     for field, value in (("epoch", epoch), ("iteration", iteration)):
         if not 1 <= value <= MAX_COUNT:
             raise InvalidInput(field, value, f"give a whole number from 1 to {MAX_COUNT}")
     members = {member.number: member for member in attempts.members(session, held.attempt_id)}
     if trial not in members:
         raise InvalidInput("trial", trial, "give one of the attempt's members")
-    trial_id = members[trial].trial_id
+    member = members[trial]
     if held.heard_at is None:
         attempts.heard(session, held.attempt_id, database_now(session))
-    there = repository.checkpoint(session, held.attempt_id, trial_id, epoch)
+    there = repository.of_attempt(session, held.attempt_id, member.trial_id, kind, epoch)
     if there is not None:
         if there.sha256 != file.sha256:
-            raise Conflict(f"another checkpoint of trial {trial}, epoch {epoch}, is stored")
+            raise Conflict(f"another {kind} of trial {trial}, epoch {epoch}, is stored")
         after_commit(session, partial(store.delete, file.uid))
         return CheckpointAnswer(artifact=there.uid, sha256=there.sha256)
-    session.add(
-        Artifact(
-            uid=file.uid,
-            study_id=study.id,
-            attempt_id=held.attempt_id,
-            trial_id=trial_id,
-            kind=repository.CHECKPOINT,
-            epoch=epoch,
-            iteration=iteration,
-            sha256=file.sha256,
-            size=file.size,
-            created_at=utc_now(),
-        )
+    if kind == repository.CHECKPOINT and member.state.has_ended:
+        # It came late: nothing goes on from it any more.
+        after_commit(session, partial(store.delete, file.uid))
+        return CheckpointAnswer(artifact=file.uid, sha256=file.sha256)
+    artifact = Artifact(
+        uid=file.uid,
+        study_id=study.id,
+        attempt_id=held.attempt_id,
+        trial_id=member.trial_id,
+        kind=kind,
+        epoch=epoch,
+        iteration=iteration,
+        sha256=file.sha256,
+        size=file.size,
+        created_at=utc_now(),
     )
+    session.add(artifact)
     session.flush()
-    dropped = repository.drop_old_checkpoints(session, trial_id, KEPT_CHECKPOINTS)
+    if kind == repository.CHECKPOINT:
+        dropped = repository.drop_old_checkpoints(session, member.trial_id, KEPT_CHECKPOINTS)
+    else:
+        dropped = repository.drop_other_snapshots(session, member.trial_id, artifact.id)
     for uid in dropped:
         after_commit(session, partial(store.delete, uid))
     return CheckpointAnswer(artifact=file.uid, sha256=file.sha256)
+
+
+def forget_checkpoints(session: Session, trial_ids: Collection[int]) -> None:
+    """Remove the checkpoints of trials that will not go on from them."""
+    if trial_ids:
+        forget_files(session, repository.drop_checkpoints(session, trial_ids))
 
 
 def find(session: Session, attempt_uid: str, artifact_uid: str) -> StoredFile:

@@ -13,15 +13,17 @@ from recipes.study import StudyState
 from recipes.trial import TrialState
 from recipes.wire import AttemptState
 from service import events
-from service.clock import utc_now
+from service.artifacts import forget_checkpoints
+from service.clock import database_now
 from service.database.models import Study
 from service.database.statements import plain_text
+from service.points import record
 from service.repositories import attempts, jobs, step_runs, studies, trials
 from service.repositories.attempts import Held
-from service.retry import CRASHED, Ending, GiveUp, Retry, after
+from service.retry import CHECKPOINT_GONE, Ending, GiveUp, Retry, after
 from service.settings import Settings
 
-LOST_STATES = (AttemptState.LOST, AttemptState.PREEMPTED, AttemptState.CANCELLED)
+LOST_STATES = (AttemptState.LOST, AttemptState.CANCELLED)
 
 
 def end_attempt(
@@ -32,7 +34,7 @@ def end_attempt(
     Members that ended before keep their results. The caller holds the study's row and has
     checked that the attempt is held.
     """
-    now = utc_now()
+    now = database_now(session)
     attempts.end(
         session,
         held,
@@ -43,13 +45,15 @@ def end_attempt(
         traceback=plain_text(ending.traceback),
     )
     members = trials.open_members(session, held.job_id)
-    is_described = held.kind is JobKind.DESCRIBE and study.description is not None
+    is_described = held.kind is JobKind.DESCRIBE and ending.state is AttemptState.SUCCEEDED
     events.publish_on_commit(session, events.CONDUCTOR)
     if is_described or (held.kind is JobKind.TRAIN and not members):
         jobs.end(session, held.job_id, TrialState.COMPLETE, now)
         return
     decision = _decide(session, study, held, ending, settings)
     if isinstance(decision, Retry):
+        if ending.cause == CHECKPOINT_GONE:
+            forget_checkpoints(session, [member.trial_id for member in members])
         attempts.queue(
             session, [held.job_id], number=held.number + 1, fence=held.fence + 1, now=now
         )
@@ -60,7 +64,10 @@ def end_attempt(
     if held.kind is JobKind.DESCRIBE:
         if not study.state.has_ended:
             reason = problem.message if problem else f"describe failed: {decision.message}"
-            fail_study(session, study, reason, now, problem=problem)
+            if study.rerun_from is None:
+                fail_study(session, study, reason, now, problem=problem)
+            else:
+                _wait_for_another_rerun(session, study, reason, problem)
         return
     iterations = trials.last_iterations(session, [member.trial_id for member in members])
     outcomes = {
@@ -74,7 +81,7 @@ def end_attempt(
         )
         for member in members
     }
-    trials.end(session, outcomes, now)
+    record(session, study, outcomes, now)
     numbers = [member.number for member in members]
     events.append(session, study.id, "trial", {"numbers": numbers})
     if problem is not None and not study.state.has_ended:
@@ -91,12 +98,7 @@ def fail_study(
     problem: TaskProblem | None = None,
 ) -> None:
     """End a study that cannot go on, and what of it is still open. Its row is held."""
-    attempts.cancel_all(session, study.id, now)
-    jobs.cancel_open(session, study.id, now)
-    cancelled = trials.cancel_open(session, study.id, now)
-    if cancelled:
-        events.append(session, study.id, "trial", {"numbers": cancelled})
-    step_runs.stop_running(session, study.id, now)
+    stop_work(session, study.id, now)
     studies.change(
         session,
         study.id,
@@ -108,6 +110,37 @@ def fail_study(
     events.append(session, study.id, "study", {"state": StudyState.FAILED.value})
 
 
+def stop_work(session: Session, study_id: int, now: datetime) -> None:
+    """Cancel what of a study is still open, whose row is held.
+
+    Its running step ends without a verdict; workers that train for it hear of it with their
+    next heartbeat, and nothing is tried again.
+    """
+    attempts.cancel_all(session, study_id, now)
+    jobs.cancel_open(session, study_id, now)
+    cancelled = trials.cancel_open(session, study_id, now)
+    forget_checkpoints(session, cancelled.values())
+    if cancelled:
+        events.append(session, study_id, "trial", {"numbers": list(cancelled)})
+    for run in step_runs.stop_running(session, study_id, now):
+        events.append(session, study_id, "step", step_runs.place(run))
+
+
+def _wait_for_another_rerun(
+    session: Session, study: Study, reason: str, problem: TaskProblem | None
+) -> None:
+    """The task was changed so that it cannot be used: its person changes it once more."""
+    studies.change(
+        session,
+        study.id,
+        state=StudyState.NEEDS_ACTION,
+        reason=plain_text(reason),
+        problem=None if problem is None else problem.model_dump_json(),
+        rerun_from=None,
+    )
+    events.append(session, study.id, "study", {"state": StudyState.NEEDS_ACTION.value})
+
+
 def _decide(
     session: Session, study: Study, held: Held, ending: Ending, settings: Settings
 ) -> Retry | GiveUp:
@@ -115,7 +148,7 @@ def _decide(
     return after(
         ending,
         is_active=not study.state.has_ended,
-        num_crashed=ended.get((AttemptState.FAILED, CRASHED), 0),
+        num_crashed=ended.get((AttemptState.FAILED, ending.cause), 0),
         num_lost=sum(number for (state, _), number in ended.items() if state in LOST_STATES),
         max_attempt_failures=settings.max_attempt_failures,
         max_lost_attempts=settings.max_lost_attempts,

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from recipes.run import Job, JobKind, RunSpec, TaskRef
-from recipes.study import StudyConfig
 from recipes.trial import TrialState
 from recipes.wire import (
     AttemptState,
@@ -25,8 +24,9 @@ from recipes.wire import (
     HeartbeatAnswer,
     HeartbeatRequest,
     ResumePoint,
+    Snapshot,
 )
-from service import events
+from service import events, rerun
 from service.attempt_end import end_attempt
 from service.clock import database_now
 from service.database.models import Study
@@ -37,6 +37,8 @@ from service.repositories import attempts as repository
 from service.repositories.attempts import HELD, Held
 from service.retry import Ending
 from service.settings import Settings
+from service.stored import config_of
+from service.task_policy import held_back
 
 __all__ = ["claim", "finish", "heartbeat", "lose", "points"]
 
@@ -55,7 +57,14 @@ def claim(
     if held is None:
         now = database_now(session)
         expires = now + timedelta(seconds=settings.lease_seconds)
-        held = repository.take(session, worker.id, request.slot, now=now, lease_expires_at=expires)
+        held = repository.take(
+            session,
+            worker.id,
+            request.slot,
+            now=now,
+            lease_expires_at=expires,
+            held_back=held_back(session, settings),
+        )
         if held is None:
             return None
         _start(session, held, now)
@@ -160,7 +169,8 @@ def _start(session: Session, held: Held, now: datetime) -> None:
     """Mark a handed-out attempt's members as running, and note where each goes on from."""
     members = trials.open_members(session, held.job_id)
     ids = [member.trial_id for member in members]
-    newest = artifacts.newest_checkpoints(session, ids) if held.number > 1 else {}
+    # Of earlier attempts at this job, and of earlier jobs of a trial that waited at a rung.
+    newest = artifacts.newest_checkpoints(session, ids) if ids else {}
     rows: list[dict[str, int | None]] = []
     for trial_id in ids:
         checkpoint = newest.get(trial_id)
@@ -180,9 +190,10 @@ def _start(session: Session, held: Held, now: datetime) -> None:
 
 def _claim(session: Session, held: Held, settings: Settings) -> Claim:
     study = session.get_one(Study, held.study_id)
-    config = StudyConfig.model_validate_json(study.config)
+    config = config_of(study.config)
     members = repository.members(session, held.attempt_id)
     run = None
+    needed: dict[int, str] = {}
     if held.kind is JobKind.TRAIN:
         text = jobs.run_of(session, held.job_id)
         assert text is not None
@@ -190,6 +201,9 @@ def _claim(session: Session, held: Held, settings: Settings) -> Claim:
         wanted = {member.number for member in members}
         specs = tuple(spec for spec in whole.members if spec.trial in wanted)
         run = whole.model_copy(update={"members": specs})
+        # One that is not there is left out: the worker fails the attempt and says which.
+        named = {number for spec in specs for number in spec.snapshots}
+        needed = artifacts.newest_snapshots(session, held.study_id, named) if named else {}
     return Claim(
         attempt=held.uid,
         fence=held.fence,
@@ -211,6 +225,9 @@ def _claim(session: Session, held: Held, settings: Settings) -> Claim:
             for member in members
             if member.artifact is not None
         ),
+        snapshots=tuple(
+            Snapshot(trial=number, artifact=uid) for number, uid in sorted(needed.items())
+        ),
     )
 
 
@@ -219,10 +236,16 @@ def _note_description(session: Session, study: Study, request: FinishRequest) ->
         return
     if request.description is None:
         raise InvalidInput("description", None, "a describe job ends with one; send it")
-    if study.description is None and not study.state.has_ended:
+    if study.state.has_ended:
+        return
+    if study.rerun_from is not None:
+        rerun.take_up(session, study, request.description)
+    elif study.description is None:
         description = request.description.model_dump_json()
         studies.change(
             session, study.id, description=description, digest=request.description.digest
         )
-        events.append(session, study.id, "study", {"state": study.state.value})
-        session.refresh(study)
+    else:
+        return
+    events.append(session, study.id, "study", {"state": study.state.value})
+    session.refresh(study)

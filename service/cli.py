@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from service.commands import database, run, serve, study
+from service.commands import database, run, serve, study, study_results
 
 
 def commands(app: typer.Typer) -> None:
@@ -15,5 +15,6 @@ def commands(app: typer.Typer) -> None:
     app.command("lr-find")(run.lr_find)
     app.command()(serve.serve)
     app.command()(serve.conductor)
+    study_results.add_to(study.commands)
     app.add_typer(study.commands, name="study")
     app.add_typer(database.commands, name="db")

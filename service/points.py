@@ -5,18 +5,24 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from recipes.curve import CurveBlock
+from recipes.outcome import MemberOutcome
+from recipes.trial import TrialState
 from recipes.wire import PointsAnswer, PointsRequest
 from service import events
+from service.artifacts import forget_checkpoints
 from service.clock import database_now, utc_now
+from service.database.models import Study
 from service.errors import ConflictingPoints, Fenced, InvalidInput
 from service.repositories import attempts, curves, studies, trials
 from service.repositories.attempts import HELD
 from service.repositories.curves import CurveName
+from service.stored import description_of, scored
 
 MAX_ITERATION = 2**31 - 1
 MAX_METRIC = 256
@@ -27,19 +33,20 @@ log = logging.getLogger(__name__)
 
 class _Member(NamedTuple):
     trial_id: int
-    has_ended: bool
+    is_done: bool
 
 
 def points(session: Session, attempt_uid: str, request: PointsRequest) -> PointsAnswer:
     """Store curve points and outcomes of an attempt's members.
 
-    The first outcome of a trial and the first value of a point stay. Sending either again
+    The first outcome of a member and the first value of a point stay. Sending either again
     changes nothing; a point with another value is refused with everything sent beside it.
+    An outcome that is ``waiting`` pauses its trial at a rung: a later job may take it on.
 
     Raises:
         NotFound: There is no such attempt.
         Fenced: It is not held under this fence (any more).
-        InvalidInput: A trial is not one of its members; an outcome is not an end.
+        InvalidInput: A trial is not one of its members; an outcome is no end and no pause.
         ConflictingPoints: Another value is stored.
     """
     study = studies.lock_of_attempt(session, attempt_uid)
@@ -48,27 +55,44 @@ def points(session: Session, attempt_uid: str, request: PointsRequest) -> Points
         raise Fenced(attempt_uid)
     session.info["failpoint"] = "points.after_commit"
     members = {
-        member.number: _Member(member.trial_id, member.state.has_ended)
+        member.number: _Member(member.trial_id, member.is_done)
         for member in attempts.members(session, held.attempt_id)
     }
     _check(request, members)
     accepted = _store(session, attempt_uid, held.attempt_id, request.blocks, members)
-    ended = {
+    fresh = {
         members[outcome.trial].trial_id: outcome
         for outcome in reversed(request.outcomes)  # of two for one trial the first stays
-        if not members[outcome.trial].has_ended
+        if not members[outcome.trial].is_done
     }
-    trials.end(session, ended, utc_now())
+    record(session, study, fresh, utc_now())
     if held.heard_at is None:
         # From now on the attempt has begun; its lease is the heartbeat's to renew.
         attempts.heard(session, held.attempt_id, database_now(session))
     if accepted:
         events.append(session, study.id, "points", {})
-    if ended:
-        numbers = sorted(outcome.trial for outcome in ended.values())
+    if fresh:
+        numbers = sorted(outcome.trial for outcome in fresh.values())
         events.append(session, study.id, "trial", {"numbers": numbers})
         events.publish_on_commit(session, events.CONDUCTOR)
     return PointsAnswer(accepted=accepted)
+
+
+def record(
+    session: Session, study: Study, outcomes: Mapping[int, MemberOutcome], now: datetime
+) -> None:
+    """Write outcomes of trials under way, by their keys. The study's row is held.
+
+    What was kept to go on from goes with those that ended.
+    """
+    description = None if study.description is None else description_of(study.description)
+    rows = {}
+    for trial_id, outcome in outcomes.items():
+        best = None if description is None else scored(outcome, description)
+        rows[trial_id] = trials.Recorded(outcome, None if best is None else best.value)
+    trials.record(session, rows, now)
+    ended = [trial_id for trial_id, each in outcomes.items() if each.state.has_ended]
+    forget_checkpoints(session, ended)
 
 
 def _check(request: PointsRequest, members: Mapping[int, _Member]) -> None:
@@ -80,10 +104,15 @@ def _check(request: PointsRequest, members: Mapping[int, _Member]) -> None:
                 "trial", number, f"the attempt's members are {known}; write for those only"
             )
     for outcome in request.outcomes:
-        if not outcome.state.has_ended:
+        if outcome.state is TrialState.RUNNING:
             raise InvalidInput(
-                "state", outcome.state.value, "an outcome is an end; send complete or failed"
+                "state",
+                outcome.state.value,
+                "an outcome is an end or a pause; send complete, failed or waiting",
             )
+        if (outcome.cause is None) != (outcome.state is TrialState.WAITING):
+            cause = None if outcome.cause is None else outcome.cause.value
+            raise InvalidInput("cause", cause, "give an end its cause, and a pause none")
     for block in request.blocks:
         for field, text, longest in (
             ("metric", block.metric, MAX_METRIC),

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from recipes.description import TaskDescription, TaskProblem
+from recipes.result import Result
 from recipes.space import SearchSpace
-from recipes.study import StudyConfig
+from recipes.step import StepKind, StepReport
 from service import trials
-from service.repositories import step_runs, studies
-from service.views import StudyReport
+from service.repeat import repeat
+from service.repositories import step_runs, studies, workers
+from service.stored import config_of, description_of, result_of
+from service.study_views import budgets, problem
+from service.views import RoundView, StudyReport
+
+FIRST_SEARCH = StepKind.COARSE_SEARCH.number
+"""From this step on there are rounds to tell of."""
 
 
 def report(session: Session, uid: str) -> StudyReport:
     """Everything a study found out so far. Raises NotFound."""
     study = studies.require(session, uid)
-    config = StudyConfig.model_validate_json(study.config)
+    config = config_of(study.config)
+    result = None if study.result is None else result_of(study.result)
+    runs = step_runs.of_study(session, study.id)
     return StudyReport(
         id=study.uid,
         name=study.name,
@@ -28,34 +37,65 @@ def report(session: Session, uid: str) -> StudyReport:
         set=config.set,
         space=None if study.space is None else SearchSpace.model_validate_json(study.space),
         seed=study.seed,
+        incumbent_setting=config.incumbent,
         digest=study.digest,
-        description=(
-            None
-            if study.description is None
-            else TaskDescription.model_validate_json(study.description)
-        ),
-        problem=(
-            None if study.problem is None else TaskProblem.model_validate_json(study.problem)
-        ),
-        steps=tuple(step_runs.view(run) for run in step_runs.of_study(session, study.id)),
+        description=None if study.description is None else description_of(study.description),
+        problem=problem(study),
+        best=result.best if result else None,
+        incumbent=result.incumbent if result else None,
+        test=result.test if result else None,
+        not_tried=result.not_tried if result else (),
+        rounds=rounds(step_runs.judged(runs), result),
+        budget=budgets(session, [study])[study.id],
+        steps=tuple(step_runs.view(run) for run in runs),
         findings=tuple(step_runs.findings(session, study.id)),
-        trials=tuple(trials.summaries(session, study.id)),
+        trials=tuple(trials.summaries(session, study)),
+        repeat=repeat(
+            config, digest=study.digest, workers=workers.versions_of_study(session, study.id)
+        ),
         created_at=study.created_at,
         started_at=study.started_at,
         finished_at=study.finished_at,
     )
 
 
-NEVER_COMPARED = {"id", "name", "measured", "seconds", "device", "problem"} | {
-    f"{what}_at" for what in ("created", "started", "ended", "finished")
+def rounds(history: Sequence[StepReport], result: Result | None) -> tuple[RoundView, ...]:
+    """What each round of the loop changed and what came of it, by the reports that hold."""
+    searched = [each for each in history if each.number >= FIRST_SEARCH]
+    found = []
+    for number in sorted({each.round for each in searched}):
+        bests = [
+            each.result.best
+            for each in searched
+            if each.round == number and each.result is not None
+        ]
+        hypotheses = result.hypotheses if result else ()
+        effects = result.effects if result else ()
+        found.append(
+            RoundView(
+                round=number,
+                hypothesis=next((each for each in hypotheses if each.round == number), None),
+                effect=next((each for each in effects if each.hypothesis.round == number), None),
+                best=bests[-1] if bests else None,
+            )
+        )
+    return tuple(found)
+
+
+NEVER_COMPARED = {
+    *("id", "name", "problem", "device", "versions"),
+    *("measured", "seconds", "wall_seconds", "device_seconds"),
+    *(f"{what}_at" for what in ("created", "started", "ended", "finished")),
 }
-"""Fields that differ between equal studies: names, moments, durations, the machine."""
+"""Fields that differ between equal studies: names, moments, durations, prices, machines."""
 
 
 def comparable(study_report: StudyReport) -> dict[str, Any]:
     """A report without what may differ between two studies that should be equal.
 
-    What is left is equal, bit for bit, when both trained plainly on one kind of CPU.
+    What is left (trials, seeds, settings, values, verdicts, findings, the chosen trial, what
+    the loop tried) is equal, bit for bit, when both trained plainly on one kind of CPU under
+    the same budget in trials or epochs.
     """
     stripped = _strip(study_report.model_dump(mode="json"))
     assert isinstance(stripped, dict)

@@ -12,7 +12,10 @@ from recipes.trial import TrialCause, TrialState
 from recipes.wire import AttemptState
 
 CRASHED = "crashed"
-"""Cause of a failed attempt whose process died: the only failure that is tried again."""
+"""Cause of a failed attempt whose process died. It is tried again, a few times."""
+CHECKPOINT_GONE = "checkpoint_gone"
+"""Cause of a failed attempt that could not have what it was to go on from. It is tried again
+from the beginning, as often as a crash: a worker that says so each time has another trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,8 @@ class Ending:
 
     Attributes:
         state: One of the ended states.
-        cause: ``error``, ``out_of_memory``, ``crashed`` or ``task`` for a failed one; why,
-            for a lost one.
+        cause: ``error``, ``out_of_memory``, ``crashed``, ``checkpoint_gone`` or ``task``
+            for a failed one; why, for a lost one.
         message: For a person.
         traceback: As the worker saw it.
         problem: Why the task cannot be used, with cause ``task``.
@@ -63,8 +66,9 @@ def after(
     Args:
         ending: How it ended.
         is_active: Whether the study still wants the job done.
-        num_crashed: The job's crashed attempts, this one counted in.
-        num_lost: Its lost, preempted and stopped attempts, this one counted in.
+        num_crashed: The job's attempts that ended by this one's cause, this one counted in.
+        num_lost: Its lost and stopped attempts, this one counted in. Preempted ones are
+            not: a machine that is often taken away still carries its studies to their end.
         max_attempt_failures: Crashes that are too many.
         max_lost_attempts: Losses that are too many.
     """
@@ -74,18 +78,19 @@ def after(
     match ending.state:
         case AttemptState.SUCCEEDED:
             return GiveUp(failed, TrialCause.ERROR, "the attempt ended without its outcome")
-        case AttemptState.FAILED if ending.cause == CRASHED:
+        case AttemptState.FAILED if ending.cause in (CRASHED, CHECKPOINT_GONE):
             if num_crashed < max_attempt_failures:
                 return Retry()
-            return GiveUp(
-                failed, TrialCause.LOST, f"crashed {num_crashed} times: {ending.message}"
-            )
+            what = "crashed" if ending.cause == CRASHED else "without its checkpoint"
+            return GiveUp(failed, TrialCause.LOST, f"{what} {num_crashed} times: {ending.message}")
         case AttemptState.FAILED:
             is_memory = ending.cause == TrialCause.OUT_OF_MEMORY.value
             cause = TrialCause.OUT_OF_MEMORY if is_memory else TrialCause.ERROR
             return GiveUp(failed, cause, ending.message or "the attempt failed")
+        case AttemptState.PREEMPTED:
+            return Retry()
         case _:
-            # Lost, preempted, or stopped for a reason that has passed: nobody's mistake.
+            # Lost, or stopped for a reason that has passed: nobody's mistake.
             if num_lost < max_lost_attempts:
                 return Retry()
             return GiveUp(failed, TrialCause.LOST, f"{num_lost} attempts were lost")

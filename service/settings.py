@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     """Whether a study may name a task by file path. Whoever may create one may run code."""
     allowed_task_modules: tuple[str, ...] = ()
     """Import prefixes of tasks that a study may name as ``package.module:Class``."""
+    allowed_data_folders: tuple[Path, ...] = ()
+    """Folders, in full, that built-in tasks may read a study's files from (``path``)."""
     run_conductor: bool = True
     """Whether this process moves studies on; False where ``sevenstep conductor`` does."""
 

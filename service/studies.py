@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy.orm import Session
 
-from recipes.description import TaskProblem
+from recipes.errors import InvalidSetting
 from recipes.run import JobKind
-from recipes.space import SearchSpace
-from recipes.step import StepState
 from recipes.study import StudyConfig, StudyState
+from recipes.study_space import check_settings
 from service import cursors, events
-from service.clock import utc_now
-from service.database.models import StepRun, Study
-from service.errors import InvalidState, NotFound
+from service.attempt_end import stop_work
+from service.clock import database_now, utc_now
+from service.database.models import Study
+from service.errors import InvalidInput, InvalidState
 from service.reports import report
-from service.repositories import attempts, jobs, step_runs, trials
+from service.repositories import jobs, step_runs
 from service.repositories import studies as repository
 from service.repositories.jobs import NewJob
+from service.steps import step, steps
+from service.study_views import situation, summaries, view
 from service.uids import new_uid
-from service.views import (
-    CurrentStep,
-    StepSummary,
-    StepView,
-    StudyPage,
-    StudySummary,
-    StudyView,
-)
+from service.verbs import Verb, refusal
+from service.views import StudyPage, StudyView
 
-__all__ = ["cancel", "create", "get", "list_studies", "report", "step", "steps"]
+__all__ = [
+    "cancel",
+    "create",
+    "get",
+    "list_studies",
+    "pause",
+    "report",
+    "resume",
+    "step",
+    "steps",
+]
 
 
 def create(session: Session, config: StudyConfig) -> StudyView:
-    """Begin a study: its row and its first job, describe. Nothing else can be known yet."""
+    """Begin a study: its row and its first job, describe. Nothing else can be known yet.
+
+    Raises:
+        InvalidInput: A value of a hyperparameter that the trainer knows cannot be.
+    """
+    try:
+        check_settings(config)
+    except InvalidSetting as error:
+        raise InvalidInput(error.field, error.value, error.cure) from error
     now = utc_now()
     study = Study(
         uid=new_uid(),
@@ -44,6 +56,8 @@ def create(session: Session, config: StudyConfig) -> StudyView:
         state=StudyState.PENDING,
         num_trials=0,
         num_events=0,
+        active_seconds=0.0,
+        active_since=database_now(session),
         created_at=now,
     )
     session.add(study)
@@ -51,12 +65,12 @@ def create(session: Session, config: StudyConfig) -> StudyView:
     jobs.queue(session, study.id, [NewJob(JobKind.DESCRIBE)], now=now)
     events.append(session, study.id, "study", {"state": study.state.value})
     events.publish_on_commit(session, events.JOBS)
-    return _view(session, study)
+    return view(session, study)
 
 
 def get(session: Session, uid: str) -> StudyView:
     """A study. Raises NotFound."""
-    return _view(session, repository.require(session, uid))
+    return view(session, repository.require(session, uid))
 
 
 def list_studies(
@@ -75,46 +89,50 @@ def list_studies(
     before = cursors.decode("studies", cursor)
     found = repository.page(session, state=state, before=before, limit=limit + 1)
     shown = found[:limit]
-    latest = step_runs.latest(session, [study.id for study in shown])
     return StudyPage(
-        items=tuple(_summary(study, latest.get(study.id)) for study in shown),
+        items=summaries(session, shown),
         next_cursor=cursors.encode("studies", shown[-1].id) if len(found) > limit else None,
     )
 
 
-def steps(session: Session, uid: str) -> list[StepView]:
-    """The runs of a study's steps, oldest first. Raises NotFound."""
-    study_id = repository.require_id(session, uid)
-    return [step_runs.view(run) for run in step_runs.of_study(session, study_id)]
+def pause(session: Session, uid: str) -> StudyView:
+    """Hand out no more of a study's work. Pausing a paused one changes nothing.
+
+    Jobs that run are let run to their end, and what they measure is kept: most are seconds
+    long, and a longer one would lose the epochs since its checkpoint. No verdict is reached
+    and nothing is planned until the study is resumed, and its budget of time stands still.
+
+    Raises:
+        NotFound: There is no such study.
+        InvalidState: It has ended, or waits for a person.
+    """
+    study = _locked(session, uid, "pause")
+    if study.state is not StudyState.PAUSED:
+        _change_state(session, study, StudyState.PAUSED, reason="paused")
+    return view(session, study)
 
 
-def step(
-    session: Session,
-    uid: str,
-    number: int,
-    *,
-    round: int | None = None,
-    pass_number: int | None = None,
-) -> StepView:
-    """A run of a step: the latest one, or that of a round and pass. Raises NotFound."""
-    study_id = repository.require_id(session, uid)
-    matching = [
-        run
-        for run in step_runs.of_study(session, study_id)
-        if run.number == number
-        and round in (None, run.round)
-        and pass_number in (None, run.pass_number)
-    ]
-    if not matching:
-        raise NotFound("run of step", number)
-    return step_runs.view(matching[-1])
+def resume(session: Session, uid: str) -> StudyView:
+    """Go on with a paused study, from where it was. One that runs is left alone.
+
+    Raises:
+        NotFound: There is no such study.
+        InvalidState: It has ended, or waits for a person.
+    """
+    study = _locked(session, uid, "resume")
+    if study.state is StudyState.PAUSED:
+        has_begun = study.space is not None and study.rerun_from is None
+        state = StudyState.RUNNING if has_begun else StudyState.PENDING
+        _change_state(session, study, state, reason=None)
+        events.publish_on_commit(session, events.JOBS, events.CONDUCTOR)
+    return view(session, study)
 
 
 def cancel(session: Session, uid: str) -> StudyView:
     """End a study for good. Cancelling a cancelled one changes nothing.
 
-    Trials that have not ended are cancelled; workers that train them hear of it with
-    their next heartbeat.
+    Trials that have not ended are cancelled and the step under way ends without a verdict;
+    workers that train hear of it with their next heartbeat.
 
     Raises:
         NotFound: There is no such study.
@@ -122,98 +140,30 @@ def cancel(session: Session, uid: str) -> StudyView:
     """
     study = repository.require(session, uid, lock=True)
     if study.state is StudyState.CANCELLED:
-        return _view(session, study)
-    if study.state.has_ended:
-        raise InvalidState(f"study {uid} is {study.state.value} and cannot be cancelled")
+        return view(session, study)
+    _refuse_unless_possible(session, study, "cancel")
     now = utc_now()
-    repository.change(
-        session, study.id, state=StudyState.CANCELLED, reason="cancelled", finished_at=now
-    )
-    attempts.cancel_all(session, study.id, now)
-    jobs.cancel_open(session, study.id, now)
-    cancelled = trials.cancel_open(session, study.id, now)
-    if cancelled:
-        events.append(session, study.id, "trial", {"numbers": cancelled})
-    events.append(session, study.id, "study", {"state": StudyState.CANCELLED.value})
+    stop_work(session, study.id, now)
+    repository.change(session, study.id, rerun_from=None, finished_at=now)
+    _change_state(session, study, StudyState.CANCELLED, reason="cancelled")
+    return view(session, study)
+
+
+def _locked(session: Session, uid: str, verb: Verb) -> Study:
+    study = repository.require(session, uid, lock=True)
+    _refuse_unless_possible(session, study, verb)
+    return study
+
+
+def _refuse_unless_possible(session: Session, study: Study, verb: Verb) -> None:
+    reason = refusal(verb, situation(study, step_runs.of_study(session, study.id)))
+    if reason is not None:
+        raise InvalidState(reason)
+
+
+def _change_state(
+    session: Session, study: Study, state: StudyState, *, reason: str | None
+) -> None:
+    repository.change(session, study.id, state=state, reason=reason)
+    events.append(session, study.id, "study", {"state": state.value})
     session.refresh(study)
-    return _view(session, study)
-
-
-def _view(session: Session, study: Study) -> StudyView:
-    config = StudyConfig.model_validate_json(study.config)
-    runs = step_runs.of_study(session, study.id)
-    return StudyView(
-        id=study.uid,
-        name=study.name,
-        state=study.state,
-        reason=study.reason,
-        task=config.task,
-        task_args=config.task_args,
-        set=config.set,
-        space=None if study.space is None else SearchSpace.model_validate_json(study.space),
-        seed=study.seed,
-        created_at=study.created_at,
-        started_at=study.started_at,
-        finished_at=study.finished_at,
-        current=_current(session, study, runs),
-        steps=tuple(_step_summary(run) for run in runs),
-        planned_steps=config.steps,
-        num_trials=study.num_trials,
-        problem=(
-            None if study.problem is None else TaskProblem.model_validate_json(study.problem)
-        ),
-    )
-
-
-def _current(session: Session, study: Study, runs: Sequence[StepRun]) -> CurrentStep | None:
-    if study.state.has_ended or not runs or runs[-1].state is not StepState.RUNNING:
-        return None
-    run = runs[-1]
-    count = trials.count(session, run.id)
-    return CurrentStep(
-        step=run.number,
-        kind=step_runs.kind_of(run.number),
-        round=run.round,
-        pass_number=run.pass_number,
-        progress=count.ended / count.total if count.total else 0.0,
-        done=count.ended,
-        total=count.total,
-        sentence=run.plan or "",
-    )
-
-
-def _step_summary(run: StepRun) -> StepSummary:
-    view = step_runs.view(run)
-    return StepSummary(
-        number=run.number,
-        kind=view.kind,
-        round=run.round,
-        pass_number=run.pass_number,
-        state=run.state,
-        verdict=view.verdict,
-        sentence=view.sentence,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-    )
-
-
-def _summary(study: Study, latest: StepRun | None) -> StudySummary:
-    if latest is not None:
-        sentence = step_runs.view(latest).sentence
-    elif study.state is StudyState.PENDING:
-        sentence = "waits for a worker to describe the task"
-    else:
-        sentence = study.reason or ""
-    return StudySummary(
-        id=study.uid,
-        name=study.name,
-        state=study.state,
-        reason=study.reason,
-        task=StudyConfig.model_validate_json(study.config).task,
-        seed=study.seed,
-        created_at=study.created_at,
-        started_at=study.started_at,
-        finished_at=study.finished_at,
-        num_trials=study.num_trials,
-        sentence=sentence,
-    )

@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
+from sqlalchemy.orm import Session
+
+from recipes.space import ParameterValue
 from service.errors import InvalidInput
+from service.repositories import studies
 from service.settings import Settings
+from service.stored import config_of
 
 BUILT_IN = re.compile(r"[a-z][a-z0-9_-]*")
 FILE = re.compile(r"[^\x00-\x1f]+\.py(:[A-Za-z_]\w*)?")
 MODULE = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*")
+NO_ARGS: Mapping[str, ParameterValue] = MappingProxyType({})
 
 
-def check_task(task: str, settings: Settings) -> None:
+def check_task(
+    task: str, settings: Settings, args: Mapping[str, ParameterValue] = NO_ARGS
+) -> None:
     """Refuse a task that this service was not started to run.
 
-    Built-in tasks (a bare name) are always allowed: the worker knows them or says so.
+    Built-in tasks (a bare name) are allowed: the worker knows them or says so. Those that
+    read a user's files (arguments ``path``, ``test_path`` and the like) read them in the
+    allowed folders alone: findings and errors tell what stands in them.
 
     Raises:
         InvalidInput: A file, where files are not allowed or the path is relative; a module
-            outside the allowed prefixes; anything that is none of the three.
+            outside the allowed prefixes; anything that is none of the three; a built-in
+            task's path outside the allowed folders.
     """
     if BUILT_IN.fullmatch(task):
+        for name, value in args.items():
+            if (name == "path" or name.endswith("_path")) and not _may_read(value, settings):
+                folders = ", ".join(map(str, settings.allowed_data_folders)) or "none"
+                raise InvalidInput(
+                    f"task_args.{name}",
+                    value,
+                    "this service's tasks read files below SEVENSTEP_ALLOWED_DATA_FOLDERS"
+                    f" ({folders}), or any where it was started with --allow-task-files",
+                )
         return
     module = MODULE.fullmatch(task)
     if module is not None and not module["module"].endswith(".py"):
@@ -46,10 +69,50 @@ def check_task(task: str, settings: Settings) -> None:
         raise InvalidInput(
             "task",
             task,
-            "this service does not run task files; start it with"
-            " `sevenstep serve --allow-task-files`",
+            "this service does not run task files: it was started without"
+            " --allow-task-files; stop it and start it again with that option",
         )
     if not FILE.fullmatch(task):
         raise InvalidInput("task", task, "a file's name ends in .py, or in .py:Class")
     if not task.startswith("/"):
         raise InvalidInput("task", task, "give the file's absolute path")
+
+
+def held_back(session: Session, settings: Settings) -> list[int]:
+    """Active studies whose task this service was not started to run.
+
+    A study may have been created under other settings, by ``sevenstep run`` say, and left:
+    its attempts wait until a service that may run its task hands them out.
+    """
+    if settings.allow_task_files:
+        return []
+    active = [
+        (study_id, config_of(config)) for study_id, config in studies.active_configs(session)
+    ]
+    return [
+        study_id
+        for study_id, config in active
+        if not may_run(config.task, settings, config.task_args)
+    ]
+
+
+def may_run(task: str, settings: Settings, args: Mapping[str, ParameterValue] = NO_ARGS) -> bool:
+    """Whether this service runs a task with these arguments."""
+    try:
+        check_task(task, settings, args)
+    except InvalidInput:
+        return False
+    return True
+
+
+def _may_read(path: ParameterValue, settings: Settings) -> bool:
+    """Whether a path, ``..`` worked out, is below an allowed folder."""
+    if settings.allow_task_files:
+        return True
+    # By its text: the file is on the worker's machine, not necessarily on this one.
+    given = os.path.normpath(str(path))
+    return os.path.isabs(given) and any(
+        os.path.commonpath((given, folder)) == os.path.normpath(folder)
+        for folder in settings.allowed_data_folders
+        if folder.is_absolute()
+    )

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
-
 from sqlalchemy.orm import Session
 
 from recipes.finding import Finding
-from recipes.outcome import MemberOutcome
 from recipes.trial import TrialState
 from service import cursors
-from service.database.models import StepRun, Trial
+from service.database.models import Study
 from service.repositories import attempts, step_runs, studies
 from service.repositories import curves as curve_repository
 from service.repositories import trials as repository
+from service.stored import description_of
+from service.trial_order import NUMBER, ordered
+from service.trial_views import evaluations, outcome, summary
 from service.views import (
     AttemptView,
     CurvesView,
     CurveView,
-    EvaluationView,
-    MetricView,
     TrialPage,
     TrialSummary,
     TrialView,
@@ -31,43 +29,59 @@ def list_trials(
     uid: str,
     *,
     step: int | None = None,
+    round: int | None = None,
+    pass_number: int | None = None,
     state: TrialState | None = None,
+    sort: str = NUMBER,
     limit: int = 50,
     cursor: str | None = None,
 ) -> TrialPage:
-    """A study's trials by number.
+    """A study's trials.
+
+    Args:
+        session: Any session.
+        uid: The study.
+        step: Of this step alone.
+        round: Of runs of a step in this round alone.
+        pass_number: Of this pass alone.
+        state: In this state alone.
+        sort: ``number``, ``value`` (at the best epoch) or the name of a hyperparameter; a
+            minus before it turns the order. Those without a value come last either way.
+        limit: Most on the page.
+        cursor: Where an earlier page of the same order ended.
 
     Raises:
         NotFound: There is no such study.
-        InvalidInput: ``limit`` or ``cursor`` does not fit.
+        InvalidInput: ``sort``, ``limit`` or ``cursor`` does not fit.
     """
     cursors.check_limit(limit)
-    position = cursors.decode("trials", cursor)
-    found = repository.page(
-        session,
-        studies.require_id(session, uid),
-        step=step,
-        state=state,
-        after=-1 if position is None else position,
-        limit=limit + 1,
+    kind = "trials" if sort == NUMBER else f"trials by {sort}"
+    first = cursors.decode(kind, cursor) or 0
+    study = studies.require(session, uid)
+    light = repository.light(
+        session, study.id, step=step, round=round, pass_number=pass_number, state=state
     )
-    shown = found[:limit]
+    order = ordered(light, sort)
+    numbers = order[first : first + limit]
+    found = repository.numbered(session, study.id, numbers)
+    described = None if study.description is None else description_of(study.description)
+    behind = first + len(numbers)
     return TrialPage(
-        items=tuple(_summary(trial, run) for trial, run in shown),
-        next_cursor=(
-            cursors.encode("trials", shown[-1][0].number) if len(found) > limit else None
-        ),
+        items=tuple(summary(*found[number], described) for number in numbers),
+        next_cursor=cursors.encode(kind, behind) if behind < len(order) else None,
     )
 
 
 def get_trial(session: Session, uid: str, number: int) -> TrialView:
     """One trial with its attempts. Raises NotFound."""
-    trial, run = repository.require(session, studies.require_id(session, uid), number)
-    outcome = _outcome(trial)
+    study = studies.require(session, uid)
+    trial, run = repository.require(session, study.id, number)
+    described = None if study.description is None else description_of(study.description)
+    found = outcome(trial)
     tries = [
         AttemptView(
             id=attempt.uid,
-            number=attempt.number,
+            number=place,
             state=attempt.state,
             worker=worker,
             resume_iteration=resume_iteration,
@@ -78,12 +92,21 @@ def get_trial(session: Session, uid: str, number: int) -> TrialView:
             started_at=attempt.started_at,
             ended_at=attempt.ended_at,
         )
-        for attempt, worker, resume_iteration in attempts.of_trial(session, trial.id)
+        for place, (attempt, worker, resume_iteration) in enumerate(
+            attempts.of_trial(session, trial.id), start=1
+        )
     ]
-    return TrialView(
-        **dict(_summary(trial, run)),
-        attempts=tuple(tries),
-        switched_off=outcome.switched_off if outcome else (),
+    fields = dict(summary(trial, run, described))
+    return TrialView.model_validate(
+        {
+            **fields,
+            "evaluations": evaluations(found.evaluations if found else ()),
+            "at_best": evaluations(found.at_best if found else ()),
+            "snapshot_epoch": found.snapshot_epoch if found else None,
+            "attempts": tuple(tries),
+            "switched_off": found.switched_off if found else (),
+        },
+        by_name=True,
     )
 
 
@@ -101,51 +124,18 @@ def curves(session: Session, uid: str, number: int) -> CurvesView:
 
 
 def findings(session: Session, uid: str) -> list[Finding]:
-    """A study's findings, in the order they were made. Raises NotFound."""
+    """A study's findings, in the order they were made; those of stale steps left out.
+
+    Raises:
+        NotFound: There is no such study.
+    """
     return step_runs.findings(session, studies.require_id(session, uid))
 
 
-def summaries(session: Session, study_id: int) -> list[TrialSummary]:
-    """All trials of a study, for its report."""
-    return [_summary(trial, run) for trial, run in repository.page(session, study_id)]
-
-
-def _outcome(trial: Trial) -> MemberOutcome | None:
-    return None if trial.outcome is None else MemberOutcome.model_validate_json(trial.outcome)
-
-
-def _summary(trial: Trial, run: StepRun) -> TrialSummary:
-    outcome = _outcome(trial)
-    return TrialSummary(
-        number=trial.number,
-        step=run.number,
-        round=run.round,
-        pass_number=run.pass_number,
-        purpose=trial.purpose,
-        label=trial.label,
-        params=json.loads(trial.params),
-        seed=trial.seed,
-        data_seed=trial.data_seed,
-        state=trial.state,
-        cause=trial.cause,
-        message=outcome.message if outcome else None,
-        iterations=outcome.iterations if outcome else None,
-        seconds=outcome.seconds if outcome else None,
-        evaluations=_evaluations(outcome) if outcome else (),
-        started_at=trial.started_at,
-        ended_at=trial.ended_at,
-    )
-
-
-def _evaluations(outcome: MemberOutcome) -> tuple[EvaluationView, ...]:
-    return tuple(
-        EvaluationView(
-            split=evaluation.split,
-            iteration=evaluation.iteration,
-            metrics={
-                name: MetricView(mean=m.mean, standard_error=m.standard_error, n=m.n)
-                for name, m in evaluation.metrics.items()
-            },
-        )
-        for evaluation in outcome.evaluations
-    )
+def summaries(
+    session: Session, study: Study, *, after: int = -1, limit: int | None = None
+) -> list[TrialSummary]:
+    """Trials of a study by number, those above ``after``; all of them without a limit."""
+    described = None if study.description is None else description_of(study.description)
+    found = repository.page(session, study.id, after=after, limit=limit)
+    return [summary(trial, run, described) for trial, run in found]

@@ -9,14 +9,18 @@ from typing import Any
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
+from recipes.budget import Budget, Spent
 from recipes.description import TaskDescription, TaskProblem
 from recipes.finding import Finding
+from recipes.hypothesis import Effect, Hypothesis
+from recipes.result import Best, Compared, Result, TestResult
 from recipes.space import ParameterValue, SearchSpace
 from recipes.step import StepKind, StepReport, StepState
-from recipes.study import StudyState
+from recipes.study import SearchOptions, StudyConfig, StudyState
 from recipes.trial import TrialCause, TrialPurpose, TrialState
 from recipes.value import Number, Value
 from recipes.wire import AttemptState, WorkerState
+from service.verbs import Verb
 
 StepView = StepReport
 """A step as it is answered: the report, or as much of it as there is while the step runs."""
@@ -39,7 +43,16 @@ class StepSummary(Value):
 
 
 class CurrentStep(Value):
-    """What a study does now. ``progress`` is the share of the step's trials that ended."""
+    """What a study does now.
+
+    Attributes:
+        progress: Share of the work planned so far that is done, 0 to 1. A search plans rung
+            by rung and generation by generation, so it may fall again.
+        done: Trials that ended.
+        total: Trials planned so far.
+        eta_seconds: How long the work planned so far will still take; None before any of it
+            is done.
+    """
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
@@ -47,10 +60,18 @@ class CurrentStep(Value):
     kind: StepKind
     round: int
     pass_number: int = Field(alias="pass")
-    progress: float  # 0 to 1
-    done: int  # trials that ended
-    total: int  # trials planned so far
+    progress: float
+    done: int
+    total: int
+    eta_seconds: float | None
     sentence: str
+
+
+class BudgetView(Value):
+    """What a study may spend, and what it has spent."""
+
+    allowed: Budget
+    used: Spent
 
 
 class StudySummary(Value):
@@ -66,11 +87,21 @@ class StudySummary(Value):
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None
     num_trials: int
+    current: CurrentStep | None
+    best: Best | None
+    budget: BudgetView
     sentence: str  # the last verdict's, or what it waits for
 
 
 class StudyView(Value):
-    """A study."""
+    """A study.
+
+    Attributes:
+        incumbent: The person's present setting; empty when none was given.
+        result: Everything concluded so far; ``best`` is its best.
+        verbs: What a person can do now that would change something.
+        decision_step: The step whose action waits to be accepted or skipped.
+    """
 
     id: str
     name: str
@@ -81,6 +112,10 @@ class StudyView(Value):
     set: dict[str, ParameterValue]
     space: SearchSpace | None  # None until the task is described
     seed: int
+    incumbent: dict[str, ParameterValue]
+    max_rounds: int | None
+    autopilot: bool
+    search: SearchOptions
     created_at: AwareDatetime
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None
@@ -88,8 +123,12 @@ class StudyView(Value):
     steps: tuple[StepSummary, ...]
     planned_steps: tuple[int, ...]  # the step numbers it carries out, in order
     num_trials: int
+    budget: BudgetView
+    best: Best | None  # from the search steps on
+    result: Result | None
     problem: TaskProblem | None  # why the task cannot be used
-    best: None = None  # from the search steps on
+    verbs: tuple[Verb, ...]
+    decision_step: int | None
 
 
 class StudyPage(Value):
@@ -116,7 +155,18 @@ class EvaluationView(Value):
 
 
 class TrialSummary(Value):
-    """A trial in a list."""
+    """A trial in a list.
+
+    Attributes:
+        value: The task's objective on ``val`` at the best epoch; None without one, and for
+            a trial that diverged.
+        standard_error: Of ``value``, from the validation samples.
+        best_epoch: From 1; None for a run told in iterations.
+        num_epochs: Trained so far; None for a run told in iterations.
+        iterations: Done by the end, or by the rung it waits at.
+        seconds: Its own training; None before it ended or paused.
+        evaluations: The last on each split; of a single trial all of them.
+    """
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
@@ -132,15 +182,22 @@ class TrialSummary(Value):
     state: TrialState
     cause: TrialCause | None
     message: str | None
-    iterations: int | None  # done when it ended
-    seconds: float | None  # its own training; None before it ended
+    value: Number | None
+    standard_error: Number | None
+    best_epoch: int | None
+    num_epochs: int | None
+    iterations: int | None
+    seconds: float | None
     evaluations: tuple[EvaluationView, ...]
     started_at: AwareDatetime | None
     ended_at: AwareDatetime | None
 
 
 class AttemptView(Value):
-    """One try at a trial's job. ``resume_iteration`` is where the trial went on from."""
+    """One try at one of a trial's jobs, numbered through all of them from 1.
+
+    ``resume_iteration`` is where the trial went on from.
+    """
 
     id: str
     number: int
@@ -159,11 +216,13 @@ class TrialView(TrialSummary):
     """A trial with its attempts."""
 
     attempts: tuple[AttemptView, ...]
+    at_best: tuple[EvaluationView, ...]  # with the best epoch's weights
+    snapshot_epoch: int | None  # whose weights are kept
     switched_off: tuple[str, ...]  # regularisation that was off
 
 
 class TrialPage(Value):
-    """Trials by number. ``next_cursor`` asks for the next page; None: there is none."""
+    """Trials in the order asked for. ``next_cursor`` asks for more; None: there are none."""
 
     items: tuple[TrialSummary, ...]
     next_cursor: str | None
@@ -185,6 +244,25 @@ class CurvesView(Value):
     curves: tuple[CurveView, ...]
 
 
+class RoundView(Value):
+    """One round of the loop: what it changed and why, and what came of it."""
+
+    round: int
+    hypothesis: Hypothesis | None  # None: the first round, which tests no change
+    effect: Effect | None  # None: not known (yet)
+    best: Best | None  # at the round's end
+
+
+class Repeat(Value):
+    """How to get the same study again."""
+
+    command: str  # for a shell
+    config: StudyConfig  # for POST /api/v1/studies
+    seed: int
+    digest: str | None  # of the task's code
+    versions: dict[str, str]
+
+
 class StudyReport(Value):
     """Everything a study found out, as one document."""
 
@@ -197,12 +275,20 @@ class StudyReport(Value):
     set: dict[str, ParameterValue]
     space: SearchSpace | None
     seed: int
+    incumbent_setting: dict[str, ParameterValue]
     digest: str | None  # of the task's code
     description: TaskDescription | None
     problem: TaskProblem | None
+    best: Best | None
+    incumbent: Compared | None
+    test: TestResult | None
+    not_tried: tuple[str, ...]
+    rounds: tuple[RoundView, ...]
+    budget: BudgetView
     steps: tuple[StepReport, ...]
     findings: tuple[Finding, ...]
     trials: tuple[TrialSummary, ...]
+    repeat: Repeat
     created_at: AwareDatetime
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None

@@ -66,18 +66,18 @@ def goodbye(session: Session, worker_uid: str, *, settings: Settings) -> None:
     Raises:
         NotFound: There is no such worker (any more).
     """
-    _leave(session, repository.require(session, worker_uid), settings)
+    _leave(session, repository.require(session, worker_uid), settings, has_died=False)
 
 
 def goodbye_named(session: Session, name: str, *, settings: Settings) -> int:
     """Whoever started the workers of this name knows that they are dead; how many.
 
     Spares the local engine a lease's wait when its agent was killed. A worker that lives
-    after all is fenced, and registers again.
+    after all is fenced, and registers again. They are lost, not gone: they said no goodbye.
     """
     dead = repository.named(session, name)
     for worker in dead:
-        _leave(session, worker, settings)
+        _leave(session, worker, settings, has_died=True)
     return len(dead)
 
 
@@ -92,6 +92,7 @@ def list_workers(session: Session, *, settings: Settings) -> list[WorkerView]:
             state=state_of(
                 seen_at=worker.seen_at,
                 is_gone=worker.gone_at is not None,
+                has_died=worker.has_died,
                 num_busy=busy.get(worker.id, 0),
                 now=now,
                 settings=settings,
@@ -108,11 +109,17 @@ def list_workers(session: Session, *, settings: Settings) -> list[WorkerView]:
 
 
 def state_of(
-    *, seen_at: datetime, is_gone: bool, num_busy: int, now: datetime, settings: Settings
+    *,
+    seen_at: datetime,
+    is_gone: bool,
+    has_died: bool,
+    num_busy: int,
+    now: datetime,
+    settings: Settings,
 ) -> WorkerState:
     """What a worker is doing, from the age of its heartbeat and what it holds."""
     if is_gone:
-        return WorkerState.GONE
+        return WorkerState.LOST if has_died else WorkerState.GONE
     silent_seconds = (now - seen_at).total_seconds()
     if silent_seconds > settings.lease_seconds:
         return WorkerState.LOST
@@ -121,9 +128,9 @@ def state_of(
     return WorkerState.BUSY if num_busy else WorkerState.IDLE
 
 
-def _leave(session: Session, worker: Worker, settings: Settings) -> None:
+def _leave(session: Session, worker: Worker, settings: Settings, *, has_died: bool) -> None:
     for held in attempt_repository.held_by(session, worker.id):
         attempts.lose(
             session, held.uid, cause="worker_gone", settings=settings, expired_only=False
         )
-    repository.leave(session, worker.id, database_now(session))
+    repository.leave(session, worker.id, database_now(session), has_died=has_died)

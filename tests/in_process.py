@@ -12,13 +12,13 @@ import torch
 
 from recipes import Task
 from recipes.curve import join
-from recipes.plan import STEPS, next_step
+from recipes.run import RunSpec
 from recipes.space import ParameterValue
-from recipes.step import StepContext, StepReport, TrialPlan, TrialResult
-from recipes.study import StudyConfig
-from recipes.study_space import study_space
-from worker.data.data import TaskData, load_data
+from recipes.step import StepReport
+from tests.whole_study import Trained, WholeStudy
+from worker.data.data import load_data
 from worker.describe.describe import describe
+from worker.training.checkpoint import Checkpoint
 from worker.training.collecting import CollectingReporter
 from worker.training.loop import train
 
@@ -31,55 +31,41 @@ def run_study(
     seed: int = 0,
     steps: Sequence[int] = (1, 2, 3),
     fixed: Mapping[str, ParameterValue] | None = None,
+    **config: Any,
 ) -> list[StepReport]:
     """Carry out the steps; the reports, in order, up to the first gate that fails."""
-    torch.set_num_threads(1)
-    data = load_data(task, CPU)
-    description = describe(task, data, device=CPU)
-    config = StudyConfig(name="study", task="task", seed=seed, set=dict(fixed or {}))
-    history: list[StepReport] = []
-    learned: dict[str, Any] = {}
-    number = 0
-    while (following := next_step(steps, history)).kind == "run":
-        assert following.number is not None
-        step = STEPS[following.number]
-        trials: list[TrialResult] = []
-
-        def context() -> StepContext:
-            return StepContext(
-                seed=seed,
-                description=description,
-                space=study_space(description, config),
-                fixed=config.set,
-                learned=learned,
-                history=history,
-                trials=trials,  # noqa: B023  (called within its own turn)
-                round=following.round,
-                pass_number=following.pass_number,
-            )
-
-        while jobs := step.plan(context()).jobs:
-            for job in jobs:
-                numbers = list(range(number, number + len(job.trials)))
-                number += len(job.trials)
-                trials += _train(task, data, job.run_spec(numbers), job.trials)
-        report = step.judge(context())
-        history.append(report)
-        learned.update(report.learned)
-    return history
+    return Study(task, seed=seed, steps=tuple(steps), set=dict(fixed or {}), **config).run()
 
 
-def _train(task: Task, data: TaskData, run: Any, plans: Sequence[TrialPlan]) -> list[TrialResult]:
-    reporter = CollectingReporter()
-    train(task, data, run, reporter)
-    return [
-        TrialResult(
-            number=member.trial,
-            purpose=plan.purpose,
-            label=plan.label,
-            params=member.params,
-            outcome=reporter.outcomes[member.trial],
-            curves=join(block for block in reporter.blocks if block.trial == member.trial),
+class Study(WholeStudy):
+    """A study of a real task."""
+
+    def __init__(self, task: Task, **config: Any) -> None:
+        torch.set_num_threads(1)
+        self.task = task
+        self.data = load_data(task, CPU)
+        super().__init__(describe(task, self.data, device=CPU), **config)
+        self.checkpoints: dict[int, Checkpoint] = {}
+        self.snapshots: dict[int, bytes] = {}
+
+    def train_members(self, run: RunSpec, continued: set[int]) -> list[Trained]:
+        """Here and now, on one thread."""
+        reporter = CollectingReporter()
+        train(
+            self.task,
+            self.data,
+            run,
+            reporter,
+            resume={number: self.checkpoints[number] for number in continued},
+            snapshots=self.snapshots,
         )
-        for member, plan in zip(run.members, plans, strict=True)
-    ]
+        for number, kept in reporter.checkpoints.items():
+            self.checkpoints[number] = kept[-1]
+        self.snapshots.update(reporter.snapshots)
+        return [
+            Trained(
+                reporter.outcomes[member.trial],
+                join(block for block in reporter.blocks if block.trial == member.trial),
+            )
+            for member in run.members
+        ]

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import httpx2
 import psutil
@@ -26,6 +26,8 @@ from service.server_file import ServerFile
 from service.views import StudyReport, StudyView
 
 Result = TypeVar("Result")
+CHECKS = (1, 2, 3)
+"""The steps that come before any search."""
 ENDED = ("completed", "needs_action", "failed", "cancelled")
 
 QUICK = {
@@ -41,6 +43,10 @@ QUICK = {
 
 SEVENSTEP = (sys.executable, "-P", "-m", "recipes.cli")
 """The product's command, in this interpreter."""
+
+END_WITH_US = "--exit-with-stdin"
+"""Every process that a test starts holds a pipe of the test's: a test that is cut off, however
+that comes about, leaves none behind."""
 
 
 def sevenstep(
@@ -65,7 +71,11 @@ def serving(data_dir: Path, *options: str) -> Iterator[tuple[subprocess.Popen[st
     """A service without a worker, ended afterwards if the test did not end it."""
     command = [*SEVENSTEP, "serve", "--no-worker", "--port", "0", "--data-dir", str(data_dir)]
     process = subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, END_WITH_US, *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         yield process, _wait_until_served(process, data_dir)
@@ -112,8 +122,24 @@ def wait_for(
     raise TimeoutError(f"{what or condition} did not come within {seconds} s")
 
 
+class Outcome(NamedTuple):
+    """What two studies that should be equal share, bit for bit."""
+
+    report: dict[str, Any]
+    curves: list[object]
+    """Every point of every trial, by its number."""
+
+
 class Installation:
-    """One data directory, and the service that runs on it. A context manager."""
+    """One data directory, and the service that runs on it. A context manager.
+
+    Args:
+        data_dir: Need not be there yet.
+        slots: Of the local worker.
+        worker: Whether there is a local worker.
+        environment: More of it, for every process.
+        quick: Whether losing a worker takes seconds; else the product's own settings hold.
+    """
 
     def __init__(
         self,
@@ -122,6 +148,7 @@ class Installation:
         slots: int = 1,
         worker: bool = True,
         environment: Mapping[str, str] | None = None,
+        quick: bool = True,
     ) -> None:
         self.data_dir = data_dir
         self.port = free_port()
@@ -129,7 +156,7 @@ class Installation:
         self.worker = worker
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("SEVENSTEP_")},
-            **QUICK,
+            **(QUICK if quick else {}),
             **(environment or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None
@@ -143,24 +170,22 @@ class Installation:
     def __exit__(self, *_: object) -> None:
         for agent in self._agents:
             agent.kill()
-            agent.wait()
+            _wait_for_end(agent)
         if self.process is not None:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                _wait_for_end(self.process, seconds=20)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait()
+                _wait_for_end(self.process)
 
     def start(self) -> None:
         """Start the service and wait until it answers."""
         command = [*SEVENSTEP, "serve", "--port", str(self.port), "--allow-task-files"]
-        command += ["--data-dir", str(self.data_dir)]
+        command += ["--data-dir", str(self.data_dir), END_WITH_US]
         command += ["--slots", str(self.slots)] if self.worker else ["--no-worker"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
-            )
+            self.process = _started(command, self.environment, log)
         wait_for(self._is_ready, what=f"the service (see {self.log})")
 
     def _is_ready(self) -> bool:
@@ -199,13 +224,7 @@ class Installation:
         }
         command = [*SEVENSTEP, "worker", "--server", self.address, "--slots", str(slots)]
         with (home / "agent.log").open("ab") as log:
-            agent = subprocess.Popen(
-                [*command, "--name", name],
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            agent = _started([*command, "--name", name, END_WITH_US], environment, log)
         self._agents.append(agent)
         return agent
 
@@ -214,7 +233,7 @@ class Installation:
         for agent in self._agents:
             if agent.pid not in but:
                 agent.terminate()
-                agent.wait(20)
+                _wait_for_end(agent, seconds=20)
 
     def agent(self) -> psutil.Process | None:
         """The local engine's agent."""
@@ -230,7 +249,7 @@ class Installation:
         if which == "service":
             assert self.process is not None
             self.process.kill()
-            self.process.wait()
+            _wait_for_end(self.process)
             self.start()
             return
         victim = wait_for(self.agent if which == "agent" else self.slot, what=which)
@@ -241,6 +260,7 @@ class Installation:
         assert self.process is not None
         if self.process.poll() is None:
             return False
+        _wait_for_end(self.process)
         self.start()
         return True
 
@@ -268,10 +288,16 @@ class Installation:
         given = {"Authorization": f"Bearer {self.token}", **headers}
         return httpx2.Client(base_url=self.address, headers=given, trust_env=False, timeout=30.0)
 
-    def create(self, task: str, *, seed: int = 0, steps: tuple[int, ...] = (1, 2, 3)) -> str:
-        """Create a study; its id."""
+    def create(self, task: str, *, steps: tuple[int, ...] = CHECKS, **fields: Any) -> str:
+        """Create a study, of the first three steps unless told otherwise; its id.
+
+        Args:
+            task: As a study names it.
+            steps: Which of the recipe's.
+            fields: Of the study's config.
+        """
         with self.client() as client:
-            config = StudyConfig(name="study", task=task, seed=seed, steps=steps)
+            config = StudyConfig(name="study", task=task, steps=steps, **fields)
             return client.create_study(config).id
 
     def wait(self, study: str, *, seconds: float = 180.0) -> StudyReport:
@@ -300,9 +326,35 @@ class Installation:
             paths = [f"/api/v1/studies/{study}/trials/{n}/curves" for n in range(num_trials)]
             return [http.get(path).raise_for_status().json() for path in paths]
 
-    def run(self, task: str, **fields: object) -> dict[str, object]:
-        """A whole study's report, without what equal studies may differ in."""
-        return comparable(self.wait(self.create(task, **fields)))  # type: ignore[arg-type]
+    def outcome(self, study: str, *, seconds: float = 180.0) -> Outcome:
+        """What a study has come to, once it has completed."""
+        report = self.wait(study, seconds=seconds)
+        assert report.state == "completed", report.reason
+        return Outcome(comparable(report), self.curves(study, len(report.trials)))
+
+    def run(self, task: str, **fields: Any) -> Outcome:
+        """Create a study and see it to its end."""
+        return self.outcome(self.create(task, **fields))
+
+
+def _started(
+    command: Sequence[str], environment: Mapping[str, str], log: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
+def _wait_for_end(process: subprocess.Popen[bytes], *, seconds: float | None = None) -> None:
+    """Wait, then let go of our end of its pipe. Raises subprocess.TimeoutExpired."""
+    process.wait(seconds)
+    assert process.stdin is not None
+    process.stdin.close()
 
 
 def _child(parent: int | None, word: str) -> psutil.Process | None:

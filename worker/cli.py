@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from recipes.description import TaskDescription, TaskProblem
     from recipes.space import ParameterValue
+    from recipes.timing import Timing
     from worker.agent.agent import Agent
 
 SIGNAL_EXTRA_SECONDS = 2.0
@@ -95,25 +97,65 @@ def describe(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output.")
     ] = False,
+    time: Annotated[
+        bool, typer.Option("--time", help="Train for a few seconds too: what an epoch takes.")
+    ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="With --time: name=value or name=low..high; repeatable."),
+    ] = None,
 ) -> None:
     """Load a task and measure what the recipe must know of it; exit 1 when it cannot be used."""
     from recipes.description import TaskDescription
-    from worker.describe_command import describe_task
+    from recipes.errors import InvalidSetting
 
-    found = describe_task(task, _arguments(arg or []))
-    is_good = isinstance(found, TaskDescription)
-    if as_json:
-        key = "description" if is_good else "problem"
-        typer.echo(json.dumps({key: found.model_dump(mode="json")}))
-    elif isinstance(found, TaskDescription):
-        splits = ", ".join(f"{split.name} {split.num_samples}" for split in found.splits)
-        typer.echo(
-            f"{found.name}: {found.kind}, {found.num_parameters} parameters, samples: {splits}"
-        )
+    arguments = _arguments(arg or [])
+    found: TaskDescription | TaskProblem
+    timing: Timing | None = None
+    if time:
+        from worker.time_command import time_task
+
+        try:
+            timed = time_task(task, arguments, set_ or [])
+        except InvalidSetting as error:
+            typer.echo(f"sevenstep: {error}", err=True)
+            raise typer.Exit(2) from error
+        found, timing = timed if isinstance(timed, tuple) else (timed, None)
     else:
-        where = f"{found.file}:{found.line or 1}: " if found.file else ""
-        typer.echo(f"{where}{found.message}; {found.cure}", err=True)
-    raise typer.Exit(0 if is_good else 1)
+        from worker.describe_command import describe_task
+
+        found = describe_task(task, arguments)
+    if as_json:
+        typer.echo(json.dumps(_described(found, timing)))
+    else:
+        _say_described(found, timing)
+    raise typer.Exit(0 if isinstance(found, TaskDescription) else 1)
+
+
+def _described(
+    found: TaskDescription | TaskProblem, timing: Timing | None
+) -> dict[str, dict[str, Any]]:
+    from recipes.description import TaskDescription
+
+    key = "description" if isinstance(found, TaskDescription) else "problem"
+    said = {key: found.model_dump(mode="json")}
+    return said if timing is None else {**said, "timing": timing.model_dump(mode="json")}
+
+
+def _say_described(found: TaskDescription | TaskProblem, timing: Timing | None) -> None:
+    from recipes.description import TaskProblem
+    from recipes.words import number
+
+    if isinstance(found, TaskProblem):
+        typer.echo(f"{found.where}{found.message}; {found.cure}", err=True)
+        return
+    splits = ", ".join(f"{split.name} {split.num_samples}" for split in found.splits)
+    typer.echo(f"{found.name}: {found.kind}, {found.num_parameters} parameters, samples: {splits}")
+    if timing is not None:
+        typer.echo(
+            f"{number(timing.seconds_per_epoch)} s an epoch on {timing.device}"
+            f" ({number(timing.measured_epochs)} epochs were trained); {timing.slots} at a time"
+        )
 
 
 def _num_slots(slots: str) -> int | None:

@@ -1,4 +1,4 @@
-"""``describe`` from the command line: one describe job in a slot process of its own."""
+"""``describe`` from the command line: jobs in a slot process of its own, without a service."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import tempfile
 from collections.abc import Mapping
 
 from recipes.description import TaskDescription, TaskProblem
+from recipes.outcome import MemberOutcome
 from recipes.run import Job, JobKind, TaskRef
 from recipes.space import ParameterValue
 from recipes.wire import AttemptError
 from worker.agent.devices import CPU
 from worker.agent.slot import Exited, SlotProcess
-from worker.slot.messages import JobDone, StartJob
+from worker.slot.messages import JobDone, OutcomeReported, StartJob
+
+NEVER_SECONDS = 1e9
+"""Between checkpoints: nothing here is worth one."""
 
 
 def describe_task(
@@ -29,23 +33,49 @@ def describe_task(
     Returns:
         The description, or why the task cannot be used.
     """
-    job = Job(kind=JobKind.DESCRIBE, task=TaskRef(path=path, args=dict(arguments)))
     process = SlotProcess(CPU)
     try:
-        with tempfile.TemporaryDirectory() as directory:
-            process.send(
-                StartJob(attempt="", job=job, checkpoint_seconds=0.0, directory=directory)
-            )
-            while True:
-                match process.receive():
-                    case JobDone(description=description) if description is not None:
-                        return description
-                    case JobDone(error=error) if error is not None:
-                        return problem_of(error)
-                    case Exited() as end:
-                        return problem_of(end.error())
+        return describe_in(process, TaskRef(path=path, args=dict(arguments)))
     finally:
         process.close()
+
+
+def describe_in(process: SlotProcess, task: TaskRef) -> TaskDescription | TaskProblem:
+    """The same in a slot process that is there, which keeps the task and its data loaded."""
+    done = carry_out(process, Job(kind=JobKind.DESCRIBE, task=task), [])
+    if isinstance(done, TaskProblem):
+        return done
+    assert done.description is not None, "a describe job that succeeds has one"
+    return done.description
+
+
+def carry_out(
+    process: SlotProcess, job: Job, outcomes: list[MemberOutcome]
+) -> JobDone | TaskProblem:
+    """Carry out one job in a slot process, outside any service.
+
+    Args:
+        process: A slot process without a job.
+        job: What to do.
+        outcomes: Members' outcomes are added to it.
+
+    Returns:
+        The job's end, or why it could not be carried out.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        process.send(
+            StartJob(attempt="", job=job, checkpoint_seconds=NEVER_SECONDS, directory=directory)
+        )
+        while True:
+            match process.receive():
+                case OutcomeReported(outcome=outcome):
+                    outcomes.append(outcome)
+                case JobDone(error=error) if error is not None:
+                    return problem_of(error)
+                case JobDone() as done:
+                    return done
+                case Exited() as end:
+                    return problem_of(end.error())
 
 
 def problem_of(error: AttemptError) -> TaskProblem:

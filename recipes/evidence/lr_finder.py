@@ -157,7 +157,7 @@ def lr_finder_evidence(
         overfit_lr=overfit_lr,
         earlier=tuple(finding.code for report in history for finding in report.findings),
         failed=tuple(
-            trial.outcome.message or trial.outcome.cause
+            trial.outcome.message or str(trial.outcome.cause)
             for trial in trials
             if trial.outcome.state is not TrialState.COMPLETE
         ),

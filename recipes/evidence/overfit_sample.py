@@ -39,7 +39,7 @@ class MemorisingRun:
     end_accuracy: float | None  # share of the sample's batch right; None for regression
     iterations: int
     state: TrialState
-    cause: TrialCause
+    cause: TrialCause | None
     losses: tuple[float, ...]
     message: str | None
     fitted: bool

@@ -19,6 +19,12 @@ def labels_out_of_range(evidence: InitialLossEvidence) -> Finding | None:
     classes = description.num_classes
     if description.kind == "classification" and classes:
         allowed = f"0 to {classes - 1}"
+        action = "Map the labels to 0..C-1, or correct num_classes, and run the check again."
+        if targets.low == 0 and targets.high >= classes:  # else they count from 1
+            action = (
+                f"Set num_classes = {int(targets.high) + 1} if there are so many classes, else"
+                f" map the labels to {allowed}; then run the check again."
+            )
         first_cause = Cause(
             code="num_classes_wrong",
             sentence=f"num_classes is {classes} but the labels go up to {number(targets.high)}: "
@@ -27,6 +33,7 @@ def labels_out_of_range(evidence: InitialLossEvidence) -> Finding | None:
         )
     else:
         allowed = "0 to 1"
+        action = "Give targets between 0 and 1, and run the check again."
         first_cause = Cause(
             code="targets_not_probabilities",
             sentence="Targets of a binary or multilabel task must lie between 0 and 1.",
@@ -54,6 +61,6 @@ def labels_out_of_range(evidence: InitialLossEvidence) -> Finding | None:
                 confidence=0.2,
             ),
         ),
-        action="Map the labels to 0..C-1, or correct num_classes, and run the check again.",
+        action=action,
         source=SOURCE,
     )

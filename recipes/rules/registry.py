@@ -37,7 +37,10 @@ class Precedence(IntEnum):
     NO_LEARNING = 7
     LEARNING_RATE = 8
     INTERNALS = 9
-    NOTE = 10
+    NOISE = 10
+    FIT = 11
+    SEARCH = 12
+    NOTE = 13
 
 
 @dataclass(frozen=True, slots=True)

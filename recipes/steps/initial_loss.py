@@ -17,6 +17,7 @@ from recipes.step import (
     Figure,
     JobPlan,
     Series,
+    Step,
     StepContext,
     StepKind,
     StepPlan,
@@ -32,7 +33,7 @@ NUM_INITIALISATIONS = 5
 """Initialisations measured (method.md, step 1)."""
 
 
-class InitialLoss:
+class InitialLoss(Step):
     """Step 1. Plans runs of no iterations; judges the loss they start from."""
 
     kind = StepKind.INITIAL_LOSS
@@ -171,6 +172,7 @@ def _figures(evidence: InitialLossEvidence, summary: str) -> tuple[Figure, ...]:
                 ),
             ),
             horizontal=lines,
+            y_from_zero=True,
         )
     ]
     layers = evidence.initialisations[0].layers

@@ -26,6 +26,7 @@ from recipes.step import (
     Figure,
     JobPlan,
     Series,
+    Step,
     StepContext,
     StepKind,
     StepPlan,
@@ -55,7 +56,7 @@ INTERNALS_EVERY = 10
 """Iterations between samples of the update-to-weight ratio."""
 
 
-class LrFinder:
+class LrFinder(Step):
     """Step 3. Plans short runs at fixed rates; learns the interval that makes the loss fall."""
 
     kind = StepKind.LR_FINDER

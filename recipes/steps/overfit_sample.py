@@ -22,6 +22,7 @@ from recipes.step import (
     Figure,
     JobPlan,
     Series,
+    Step,
     StepContext,
     StepKind,
     StepPlan,
@@ -52,7 +53,7 @@ STOP_SHARE = 0.5
 OWN, OTHER, ZEROED = "own optimizer", "other optimizer", "zeroed inputs"
 
 
-class OverfitSample:
+class OverfitSample(Step):
     """Step 2. Plans memorising runs, a rescue when they fail, and one on zeroed inputs."""
 
     kind = StepKind.OVERFIT_SAMPLE

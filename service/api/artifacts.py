@@ -1,4 +1,4 @@
-"""Artifacts: the bytes of checkpoints, streamed in and out."""
+"""Artifacts: the bytes of checkpoints and snapshots, streamed in and out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recipes.wire import CheckpointAnswer
 from service import artifacts
 from service.api.dependencies import ContextOf, Identifier, ReadSession
 from service.api.routing import router
-from service.artifacts import StoredFile
+from service.artifacts import ArtifactKind, StoredFile
 from service.errors import InvalidInput
 from service.web.context import Context
 from service.web.problems import documented
@@ -43,8 +43,12 @@ async def add_artifact(
     epoch: Annotated[int, Query(ge=1)],
     iteration: Annotated[int, Query(ge=1)],
     x_content_sha256: Annotated[str, Header(description="SHA-256 of the body, in hex")],
+    kind: ArtifactKind = "checkpoint",
 ) -> CheckpointAnswer:
-    """Store a member's checkpoint after `epoch` whole epochs; the body is its bytes."""
+    """Store a member's checkpoint after `epoch` whole epochs, or the snapshot of its best one.
+
+    The body is the bytes. Checkpoints go when their trial ends, snapshots stay.
+    """
     expected = x_content_sha256.lower()
     if not SHA256.fullmatch(expected):
         raise InvalidInput("X-Content-SHA256", x_content_sha256, "send 64 hexadecimal digits")
@@ -58,6 +62,7 @@ async def add_artifact(
                     attempt,
                     fence=fence,
                     trial=trial,
+                    kind=kind,
                     epoch=epoch,
                     iteration=iteration,
                     file=stored,

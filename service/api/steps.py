@@ -1,18 +1,20 @@
-"""Steps: what each run of a step concluded, and its figures."""
+"""Steps: what each run of a step concluded, its figures, and what a person decides on it."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import Path, Query, Response
+from pydantic import Field
 
 from recipes.step import Figure
-from service import studies
-from service.api.dependencies import Identifier, ReadSession, StepNumber
+from recipes.value import Value
+from service import steps, studies
+from service.api.dependencies import Identifier, ReadSession, StepNumber, WriteSession
 from service.api.routing import router
 from service.errors import NotFound
 from service.pages import charts
-from service.views import StepView
+from service.views import StepView, StudyView
 from service.web.problems import documented
 
 routes = router("steps")
@@ -20,8 +22,21 @@ routes = router("steps")
 Round = Annotated[int | None, Query(alias="round", ge=1, description="The latest if left out")]
 Pass = Annotated[int | None, Query(alias="pass", ge=1, description="The latest if left out")]
 
+DecidedRound = Annotated[
+    int | None, Query(alias="round", ge=1, description="409 unless it waits at this round")
+]
+DecidedPass = Annotated[
+    int | None, Query(alias="pass", ge=1, description="409 unless it waits at this pass")
+]
+
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """A figure by itself: its own style sheet and nothing else."""
+
+
+class SkipRequest(Value):
+    """Why a step is skipped."""
+
+    reason: str = Field(min_length=1, max_length=steps.MAX_REASON)
 
 
 @routes.get("/studies/{study}/steps", responses=documented(404))
@@ -40,6 +55,47 @@ def get_step(
 ) -> StepView:
     """One run of a step: verdict, evidence, findings, action."""
     return studies.step(session, study, number, round=round_number, pass_number=pass_number)
+
+
+@routes.post("/studies/{study}/steps/{number}/accept", responses=documented(404, 409))
+def accept_step(
+    study: Identifier,
+    number: StepNumber,
+    session: WriteSession,
+    round_number: DecidedRound = None,
+    pass_number: DecidedPass = None,
+) -> StudyView:
+    """Apply the action that the step offers and the study waits with."""
+    return steps.accept(session, study, number, round=round_number, pass_number=pass_number)
+
+
+@routes.post("/studies/{study}/steps/{number}/rerun", responses=documented(404, 409))
+def rerun_step(study: Identifier, number: StepNumber, session: WriteSession) -> StudyView:
+    """The task was changed: describe it again, and go on from this step.
+
+    Its runs and all later ones become stale as soon as the new description is there.
+    """
+    return steps.rerun(session, study, number)
+
+
+@routes.post("/studies/{study}/steps/{number}/skip", responses=documented(404, 409))
+def skip_step(
+    study: Identifier,
+    number: StepNumber,
+    request: SkipRequest,
+    session: WriteSession,
+    round_number: DecidedRound = None,
+    pass_number: DecidedPass = None,
+) -> StudyView:
+    """Go on without what the step asks for. The reason stays in its report."""
+    return steps.skip(
+        session,
+        study,
+        number,
+        reason=request.reason,
+        round=round_number,
+        pass_number=pass_number,
+    )
 
 
 @routes.get(

@@ -1,4 +1,4 @@
-"""Studies: create, list, look at, cancel."""
+"""Studies: create, list, look at, pause, resume, cancel; their reports."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from service.api.dependencies import (
     WriteSession,
 )
 from service.api.routing import router
+from service.report_markdown import markdown
 from service.task_policy import check_task
 from service.views import StudyPage, StudyReport, StudyView
 from service.web.problems import documented
@@ -29,10 +30,10 @@ def create_study(
 ) -> StudyView:
     """Create a study. It starts by itself as soon as a worker is there.
 
-    What can only be known from the task (names in `set` and `space`) is checked once a
-    worker has described it; a study that does not fit ends as `failed`, and says why.
+    What can only be known from the task (names in `set`, `space` and `incumbent`) is checked
+    once a worker has described it; a study that does not fit ends as `failed`, and says why.
     """
-    check_task(config.task, context.settings)
+    check_task(config.task, context.settings, config.task_args)
     study = studies.create(session, config)
     response.headers["Location"] = f"/api/v1/studies/{study.id}"
     return study
@@ -59,6 +60,29 @@ def get_study(study: Identifier, session: ReadSession) -> StudyView:
 def get_report(study: Identifier, session: ReadSession) -> StudyReport:
     """Everything a study found out, as one document."""
     return reports.report(session, study)
+
+
+@routes.get(
+    "/studies/{study}/report.md",
+    response_class=Response,
+    responses={**documented(404), 200: {"content": {"text/markdown": {}}}},
+)
+def get_report_text(study: Identifier, session: ReadSession) -> Response:
+    """The report to read: result, steps, what was tried, what helped, how to repeat."""
+    text = markdown(reports.report(session, study))
+    return Response(text, media_type="text/markdown; charset=utf-8")
+
+
+@routes.post("/studies/{study}/pause", responses=documented(404, 409))
+def pause_study(study: Identifier, session: WriteSession) -> StudyView:
+    """Hand out no more of its work. Jobs that run go on to their end, and are kept."""
+    return studies.pause(session, study)
+
+
+@routes.post("/studies/{study}/resume", responses=documented(404, 409))
+def resume_study(study: Identifier, session: WriteSession) -> StudyView:
+    """Go on with a paused study from where it was."""
+    return studies.resume(session, study)
 
 
 @routes.post("/studies/{study}/cancel", responses=documented(404, 409))

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
+from fastapi.responses import StreamingResponse
 
 from recipes.finding import Finding
 from recipes.trial import TrialState
-from service import trials
-from service.api.dependencies import PAGE_LIMIT, Identifier, ReadSession, TrialNumber
+from service import studies, trials, trials_csv
+from service.api.dependencies import (
+    PAGE_LIMIT,
+    ContextOf,
+    Identifier,
+    ReadSession,
+    TrialNumber,
+)
 from service.api.routing import router
+from service.trial_order import NUMBER
 from service.views import CurvesView, TrialPage, TrialView
 from service.web.problems import documented
 
@@ -23,11 +31,35 @@ def list_trials(
     session: ReadSession,
     step: Annotated[int | None, Query(ge=1, le=7)] = None,
     state: TrialState | None = None,
+    sort: Annotated[
+        str,
+        Query(
+            max_length=200,
+            description="`number`, `value` or a hyperparameter's name; `-value`: downwards",
+        ),
+    ] = NUMBER,
     limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 100,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> TrialPage:
-    """Trials by number."""
-    return trials.list_trials(session, study, step=step, state=state, limit=limit, cursor=cursor)
+    """Trials, by number or in another order."""
+    return trials.list_trials(
+        session, study, step=step, state=state, sort=sort, limit=limit, cursor=cursor
+    )
+
+
+@routes.get(
+    "/studies/{study}/trials.csv",
+    response_class=StreamingResponse,
+    responses={**documented(404), 200: {"content": {"text/csv": {}}}},
+)
+def export_trials(study: Identifier, session: ReadSession, context: ContextOf) -> Response:
+    """All trials as CSV, a line each, hyperparameters as columns."""
+    name = studies.get(session, study).id
+    return StreamingResponse(
+        trials_csv.lines(context.database.read, name),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="trials-{name}.csv"'},
+    )
 
 
 @routes.get("/studies/{study}/trials/{number}", responses=documented(404))

@@ -12,17 +12,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.console import clear_errors, fail, settings_of
+from service.commands.console import clear_errors, fail, settings_of, whole_number
+from service.commands.wording import serve_command
 
 if TYPE_CHECKING:
     from service.server_file import ServerFile
+    from service.settings import Settings
 
+MOST_LOOKED_AT = 200
+"""Newest studies looked at for the line on those that are held back."""
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the database and its files.")]
 
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0: any free one.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole_number("--port", 0, 65535),
+            metavar="N",
+            help="Port to listen on; 0: any free one.",
+        ),
+    ] = None,
     worker: Annotated[
         bool, typer.Option("--worker/--no-worker", help="Train on this machine too.")
     ] = True,
@@ -56,7 +67,11 @@ def serve(
         threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
     with clear_errors():
         serving.serve(
-            settings, with_worker=worker, slots=num_slots(slots), ready=_announce, stop=stop
+            settings,
+            with_worker=worker,
+            slots=num_slots(slots),
+            ready=lambda file: _announce(file, settings),
+            stop=stop,
         )
 
 
@@ -85,14 +100,34 @@ def num_slots(slots: str) -> int | None:
     if slots == "auto":
         return None
     if not slots.isdecimal() or int(slots) < 1:
-        raise typer.BadParameter(f"{slots!r} does not fit; give 1 or more, or auto")
+        fail(f"--slots: {slots!r} does not fit; give 1 or more, or auto", code=2)
     return int(slots)
 
 
-def _announce(file: ServerFile) -> None:
+def _announce(file: ServerFile, settings: Settings) -> None:
     typer.echo(f"Sevenstep {file.version} is ready at {file.address}")
     typer.echo(f"Open {file.address}/login?token={file.token}")
     sys.stdout.flush()
+    waiting = _held_back(file, settings)
+    if waiting:
+        typer.echo(
+            f"Held back, because this service does not run their tasks: {', '.join(waiting)};"
+            f" `{serve_command(settings, 'task.py')}` lets them go on."
+        )
+    sys.stdout.flush()
+
+
+def _held_back(file: ServerFile, settings: Settings) -> list[str]:
+    """Names of unfinished studies whose tasks this service was not started to run."""
+    from service.commands.client import Client
+    from service.task_policy import may_run
+
+    with Client(file.address, file.token) as client:
+        return [
+            f"{study.name} ({study.id})"
+            for study in client.studies(MOST_LOOKED_AT).items
+            if not study.state.has_ended and not may_run(study.task, settings)
+        ]
 
 
 def _watch_stdin(stop: threading.Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from service.commands.console import fail
+from service.commands.console import fail, misfit
+from service.commands.options import SearchOptions
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from recipes.description import TaskDescription
     from recipes.study import StudyConfig
+    from recipes.timing import Timing
+    from service.commands.options import TaskOptions
 
+STEPS = re.compile(r"(?P<first>\d)(?:-(?P<last>\d))?")
+OPTIONS = {"name": "--name", "steps": "--steps", "max_rounds": "--max-rounds", "seed": "--seed"}
+"""A study's fields as the command line calls them."""
 DESCRIBE = (sys.executable, "-P", "-m", "recipes.cli", "describe")
 
 
@@ -29,30 +38,46 @@ def absolute_task(task: str) -> str:
     return f"{os.path.abspath(os.path.expanduser(path))}{separator}{name}"
 
 
-def describe_task(task: str, arguments: list[str]) -> TaskDescription:
+def describe_task(
+    options: TaskOptions, *, time: bool = False
+) -> tuple[TaskDescription, Timing | None]:
     """What a worker's half of this installation measures of the task, in a process of its own.
 
     Ends the command with file, line, reason and cure when the task cannot be used.
+
+    Args:
+        options: The task and its arguments.
+        time: Whether to train for a few seconds too, to know what an epoch takes.
     """
     from pydantic import ValidationError
 
     from recipes.description import TaskDescription, TaskProblem
+    from recipes.timing import Timing
 
-    options = [part for argument in arguments for part in ("--arg", argument)]
+    words = [part for argument in options.arg or [] for part in ("--arg", argument)]
+    if time:
+        words.append("--time")
+        words += [part for setting in options.set_ or [] for part in ("--set", setting)]
     done = subprocess.run(
-        [*DESCRIBE, task, *options, "--json"], stdout=subprocess.PIPE, check=False, text=True
+        [*DESCRIBE, absolute_task(options.task), *words, "--json"],
+        stdout=subprocess.PIPE,
+        check=False,
+        text=True,
     )
     if done.returncode == 2:
         raise typer.Exit(2)
     with contextlib.suppress(ValueError, KeyError, IndexError, ValidationError):
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         if "description" in found:
-            return TaskDescription.model_validate(found["description"])
+            timing = found.get("timing")
+            return (
+                TaskDescription.model_validate(found["description"]),
+                None if timing is None else Timing.model_validate(timing),
+            )
         problem = TaskProblem.model_validate(found["problem"])
-        where = f"{problem.file}:{problem.line or 1}: " if problem.file else ""
         if problem.traceback:
             typer.echo(problem.traceback.rstrip(), err=True)
-        fail(f"{where}{problem.message}\nCure: {problem.cure}")
+        fail(f"{problem.where}{problem.message}\nCure: {problem.cure}")
     fail(
         f"the task could not be described (exit code {done.returncode});"
         " is the worker half installed? pip install 'sevenstep[worker]'"
@@ -60,46 +85,91 @@ def describe_task(task: str, arguments: list[str]) -> TaskDescription:
 
 
 def study_config(
-    task: str,
-    description: TaskDescription,
-    *,
-    arguments: list[str],
-    settings: list[str],
-    **fields: Any,
+    options: TaskOptions, description: TaskDescription, *, steps: tuple[int, ...] | None = None
 ) -> StudyConfig:
     """The study that was asked for. Ends the command with code 2 where a value does not fit.
 
     Args:
-        task: As the service will be given it.
-        description: What was measured of it.
-        arguments: ``key=value`` for the task's constructor.
-        settings: ``name=value`` or ``name=low..high``.
-        **fields: Further fields of the study.
+        options: The command's; with SearchOptions' fields where it has those.
+        description: What was measured of the task.
+        steps: The steps of a command that has no ``--steps``; None: as the options say.
     """
     from pydantic import ValidationError
 
     from recipes.errors import InvalidSetting
-    from recipes.space import Categorical, Float, Int
+    from recipes.setting_text import parse_incumbent, parse_settings
     from recipes.study import StudyConfig
-    from recipes.study_space import parse_setting, study_space
+    from recipes.study_space import study_space
+    from service.commands.budget_option import parse_budget
 
-    fixed: dict[str, Any] = {}
-    ranges: dict[str, Any] = {}
+    search = options if isinstance(options, SearchOptions) else SearchOptions()
+    task = absolute_task(options.task)
     try:
-        for text in settings:
-            parsed = parse_setting(text, description)
-            is_range = isinstance(parsed, (Float, Int, Categorical))
-            (ranges if is_range else fixed)[text.partition("=")[0].strip()] = parsed
-        config = StudyConfig(
-            task=task, task_args=_arguments(arguments), set=fixed, space=ranges, **fields
-        )
+        fixed, ranges = parse_settings(options.set_ or [], description)
+        given: dict[str, Any] = {
+            "name": options.name if options.name is not None else default_name(task),
+            "task": task,
+            "task_args": _arguments(options.arg or []),
+            "set": fixed,
+            "space": ranges,
+            "seed": options.seed,
+            "max_rounds": search.max_rounds,
+            "autopilot": not search.no_autopilot,
+        }
+        if search.incumbent is not None:
+            given["incumbent"] = parse_incumbent(search.incumbent, description)
+        if search.budget is not None:
+            given["budget"] = parse_budget(search.budget)
+        if steps is not None or search.steps is not None:
+            given["steps"] = steps or parse_steps(search.steps or "")
+        config = StudyConfig.model_validate(given)
         study_space(description, config)
     except InvalidSetting as error:
         fail(str(error), code=2)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)[0]
-        fail(f"{'.'.join(map(str, found['loc']))}: {found['msg']}", code=2)
+        fail(_first_misfit(error), code=2)
     return config
+
+
+def parse_steps(text: str) -> tuple[int, ...]:
+    """Step numbers from ``1-3``, ``1,2,5`` or ``1-3,7``. Raises InvalidSetting."""
+    from recipes.errors import InvalidSetting
+
+    numbers: list[int] = []
+    for part in text.split(","):
+        found = STEPS.fullmatch(part.strip())
+        if found is None:
+            raise InvalidSetting("--steps", text, "write 1-3, 1,2,5 or 1-3,7")
+        first = int(found["first"])
+        numbers += range(first, int(found["last"] or first) + 1)
+    return tuple(numbers)
+
+
+def check_options(options: TaskOptions) -> None:
+    """End the command with code 2 for what is wrong whatever the task is, before it is loaded."""
+    from recipes.errors import InvalidSetting
+    from service.commands.budget_option import parse_budget
+
+    _arguments(options.arg or [])
+    try:
+        if isinstance(options, SearchOptions):
+            if options.budget is not None:
+                parse_budget(options.budget)
+            if options.steps is not None:
+                parse_steps(options.steps)
+    except InvalidSetting as error:
+        fail(str(error), code=2)
+
+
+def _first_misfit(error: ValidationError) -> str:
+    """The first misfit in one line: the option, the value and what would fit."""
+    found = error.errors(include_url=False)[0]
+    name = str(found["loc"][0])
+    field = OPTIONS.get(name, ".".join(map(str, found["loc"])))
+    value = found["input"]
+    if name == "steps":
+        value = ",".join(map(str, value)) if isinstance(value, tuple) else value
+    return misfit(field, value, found["msg"])
 
 
 def default_name(task: str) -> str:
@@ -113,7 +183,7 @@ def _arguments(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
-            fail(f"--arg: {pair!r} does not fit; give key=value", code=2)
+            fail(misfit("--arg", pair, "give key=value"), code=2)
         try:
             value = json.loads(text)
         except ValueError:

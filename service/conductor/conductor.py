@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 
+from service.conductor.active_clock import ActiveClock
 from service.conductor.advance import advance
 from service.conductor.reaper import reap
 from service.conductor.recipe import SEVENSTEP, Recipe
@@ -46,6 +47,7 @@ class Conductor:
         self._settings = settings
         self._dispatcher = dispatcher or AgentDispatcher()
         self._recipe = recipe
+        self._clock = ActiveClock(database)
         # No worker could renew its lease while the service was away, so none is taken back
         # until all had one whole lease to speak up.
         self._next_reap = time.monotonic() + settings.lease_seconds
@@ -65,6 +67,7 @@ class Conductor:
 
     def look(self, stop: threading.Event | None = None) -> int:
         """Move on what can move, once around; how many decisions were taken."""
+        self._clock.beat()
         self._reap_when_due()
         with self._database.read() as session:
             movable = studies.movable_uids(session)
@@ -84,7 +87,7 @@ class Conductor:
 
     def _advance(self, uid: str) -> bool:
         try:
-            return advance(self._database, uid, recipe=self._recipe)
+            return advance(self._database, uid, settings=self._settings, recipe=self._recipe)
         except Exception:
             # One study's trouble must not keep the others from moving.
             log.exception("study %s could not be moved on; it is tried again", uid)

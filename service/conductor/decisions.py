@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recipes.errors import InvalidSetting
 from recipes.plan import Next
 from recipes.space import SearchSpace
-from recipes.step import StepPlan, StepReport
+from recipes.step import Continued, StepPlan, StepReport
 from recipes.study_space import study_space
+from recipes.trial import TrialState
 from service.conductor.recipe import Recipe
 from service.conductor.snapshot import Snapshot, StepSnapshot
 
@@ -25,8 +27,15 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
+class GoOn:
+    """No step is under way, because a person decided something: what follows is known."""
+
+    following: Next
+
+
+@dataclass(frozen=True, slots=True)
 class PlanJobs:
-    """The current step wants these jobs run."""
+    """The current step wants these jobs run, and these trials that wait to end."""
 
     step: StepSnapshot
     plan: StepPlan
@@ -34,11 +43,15 @@ class PlanJobs:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """The current step has its verdict, and what follows is known."""
+    """The current step has its verdict, and what follows is known.
+
+    ``discard`` names trials that still wait at a rung: nothing will take them on.
+    """
 
     step: StepSnapshot
     report: StepReport
     following: Next
+    discard: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +61,7 @@ class Fail:
     reason: str
 
 
-Decision = Begin | PlanJobs | Judge | Fail
+Decision = Begin | GoOn | PlanJobs | Judge | Fail
 
 
 def decide(snapshot: Snapshot, recipe: Recipe) -> Decision:
@@ -58,8 +71,10 @@ def decide(snapshot: Snapshot, recipe: Recipe) -> Decision:
     rather than stand still for ever.
     """
     try:
-        if snapshot.step is None:
+        if snapshot.space is None:
             return _begin(snapshot, recipe)
+        if snapshot.step is None:
+            return GoOn(recipe.next_step(snapshot.config, snapshot.history))
         return _step(snapshot, snapshot.step, recipe)
     except InvalidSetting as error:
         return Fail(str(error))
@@ -71,15 +86,33 @@ def decide(snapshot: Snapshot, recipe: Recipe) -> Decision:
 
 def _begin(snapshot: Snapshot, recipe: Recipe) -> Begin:
     space = study_space(snapshot.description, snapshot.config)
-    return Begin(space, recipe.next_step(snapshot.config.steps, snapshot.history))
+    return Begin(space, recipe.next_step(snapshot.config, snapshot.history))
 
 
 def _step(snapshot: Snapshot, step: StepSnapshot, recipe: Recipe) -> PlanJobs | Judge:
     context = snapshot.context(step)
     chosen = recipe.steps[step.number]
     plan = chosen.plan(context)
-    if plan.jobs:
+    if plan.jobs or plan.discard:
+        _check_plan(plan, step)
         return PlanJobs(step, plan)
     report = chosen.judge(context)
-    history = [*snapshot.history, report]
-    return Judge(step, report, recipe.next_step(snapshot.config.steps, history))
+    following = recipe.next_step(snapshot.config, [*snapshot.history, report])
+    return Judge(step, report, following, discard=sorted(_waiting(step)))
+
+
+def _waiting(step: StepSnapshot) -> set[int]:
+    return {trial.number for trial in step.trials if trial.outcome.state is TrialState.WAITING}
+
+
+def _check_plan(plan: StepPlan, step: StepSnapshot) -> None:
+    """Refuse a plan that would never come to an end: it names trials that do not wait."""
+    members = [trial for job in plan.jobs for trial in job.trials]
+    named = [each.number for each in members if isinstance(each, Continued)]
+    named += plan.discard
+    strangers = set(named) - _waiting(step)
+    if strangers or len(named) != len(set(named)):
+        raise ValueError(
+            f"the plan continues or discards {sorted(named)}, of which each must wait at a"
+            f" rung and stand there once; {sorted(_waiting(step))} wait"
+        )

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from recipes.plan import STEPS, Next, next_step
 from recipes.step import Step, StepReport
+from recipes.study import StudyConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Steps by number, and the pure function that orders them."""
+    """Steps by number, and the pure function that orders them by the reports so far."""
 
     steps: Mapping[int, Step]
-    next_step: Callable[[Sequence[int], Sequence[StepReport]], Next]
+    next_step: Callable[[StudyConfig, Sequence[StepReport]], Next]
 
 
 SEVENSTEP = Recipe(STEPS, next_step)

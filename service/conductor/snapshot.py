@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from recipes.budget import BudgetState
+from recipes.curve import Curve, CurveKey
 from recipes.description import TaskDescription
-from recipes.outcome import MemberOutcome
 from recipes.space import SearchSpace
-from recipes.step import StepContext, StepReport, StepState, TrialResult
+from recipes.step import Step, StepContext, StepKind, StepReport, StepState, TrialResult
 from recipes.study import StudyConfig, StudyState
+from service.conductor.recipe import Recipe
 from service.database.models import StepRun, Trial
 from service.repositories import curves, step_runs, studies, trials
 from service.repositories.studies import ACTIVE
+from service.settings import Settings
+from service.spending import budget_state
+from service.stored import config_of, description_of, outcome_of
+
+SEARCHES = tuple(
+    kind.number for kind in (StepKind.COARSE_SEARCH, StepKind.FINE_SEARCH, StepKind.LOOP)
+)
+"""Steps whose trials a later step may look back at."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepSnapshot:
-    """The step run that is under way, all of its trials so far ended."""
+    """The step run that is under way. All of its trials have ended or wait at a rung.
+
+    Attributes:
+        search: Trials of earlier searches, where the step reads them.
+        keys: The database's keys of ``trials``, by number.
+    """
 
     id: int
     number: int
@@ -30,6 +45,8 @@ class StepSnapshot:
     pass_number: int
     started_at: datetime | None
     trials: Sequence[TrialResult]
+    search: Sequence[TrialResult]
+    keys: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +54,7 @@ class Snapshot:
     """A described study that waits for nothing but a decision.
 
     ``space`` is None until the study began; ``step`` is None when none is under way.
+    ``history`` leaves stale reports out.
     """
 
     id: int
@@ -48,6 +66,7 @@ class Snapshot:
     space: SearchSpace | None
     num_trials: int
     history: Sequence[StepReport]
+    budget: BudgetState
     step: StepSnapshot | None
 
     def context(self, step: StepSnapshot) -> StepContext:
@@ -63,66 +82,124 @@ class Snapshot:
             trials=step.trials,
             round=step.round,
             pass_number=step.pass_number,
+            search=step.search,
+            options=self.config.search,
+            incumbent=self.config.incumbent,
+            budget=self.budget,
+            max_rounds=self.config.max_rounds,
         )
 
 
-def read(session: Session, study_uid: str) -> Snapshot | None:
-    """The study, or None when there is nothing to decide: it is not described yet, trials
-    are under way, a person must act, or it has ended. Raises NotFound.
+def read(
+    session: Session, study_uid: str, *, recipe: Recipe, settings: Settings
+) -> Snapshot | None:
+    """The study, or None when there is nothing to decide: it is not described yet, jobs are
+    under way, a person must act, or it has ended.
+
+    Raises:
+        NotFound: There is no such study.
     """
     study = studies.require(session, study_uid)
     if study.state not in ACTIVE or study.description is None:
         return None
+    if studies.is_busy(session, study.id):
+        return None
     runs = step_runs.of_study(session, study.id)
     current = next((run for run in runs if run.state is StepState.RUNNING), None)
-    step = None
-    if current is not None:
-        rows = trials.of_step_run(session, current.id)
-        if any(not trial.state.has_ended for trial in rows):
-            return None
-        step = _step(session, current, rows)
+    config = config_of(study.config)
+    history = step_runs.judged(runs)
     return Snapshot(
         id=study.id,
         uid=study.uid,
         version=study.version,
         state=study.state,
-        config=StudyConfig.model_validate_json(study.config),
-        description=TaskDescription.model_validate_json(study.description),
+        config=config,
+        description=description_of(study.description),
         space=None if study.space is None else SearchSpace.model_validate_json(study.space),
         num_trials=study.num_trials,
-        history=step_runs.judged(runs),
-        step=step,
+        history=history,
+        budget=budget_state(session, study, current, config.budget, settings=settings),
+        step=None if current is None else _step(session, runs, history, current, recipe.steps),
     )
 
 
-def _step(session: Session, run: StepRun, rows: Sequence[Trial]) -> StepSnapshot:
-    joined = curves.effective(session, [trial.id for trial in rows]) if rows else {}
+def _step(
+    session: Session,
+    runs: Sequence[StepRun],
+    history: Sequence[StepReport],
+    current: StepRun,
+    steps: Mapping[int, Step],
+) -> StepSnapshot:
+    step = steps[current.number]
+    by_id = {run.id: run for run in runs}
+    wanted = {current.id}
+    if step.reads_search:
+        wanted |= {
+            run.id for run in runs if run.number in SEARCHES and run.state is not StepState.STALE
+        }
+    rows = [row for row in trials.of_step_runs(session, wanted) if row.outcome is not None]
+    own = [row for row in rows if row.step_run_id == current.id]
+    others = [row for row in rows if row.step_run_id != current.id]
+    drawn = own
+    if step.reads_curves:
+        best = _best_setting(history, others)
+        drawn = [
+            *own,
+            *(
+                row
+                for row in others
+                if by_id[row.step_run_id].round == current.round or row.params == best
+            ),
+        ]
+    joined = curves.effective(session, [row.id for row in drawn]) if drawn else {}
+    return StepSnapshot(
+        id=current.id,
+        number=current.number,
+        round=current.round,
+        pass_number=current.pass_number,
+        started_at=current.started_at,
+        trials=_results(own, by_id, joined),
+        search=_results(others, by_id, joined),
+        keys={row.number: row.id for row in own},
+    )
+
+
+def _best_setting(history: Sequence[StepReport], rows: Collection[Trial]) -> str | None:
+    """The best setting so far, as the rows of its trials hold it. It may be an earlier round's."""
+    results = [report.result for report in history if report.result is not None]
+    numbers = {results[-1].best.trial} if results else set()
+    return next((row.params for row in rows if row.number in numbers), None)
+
+
+def _results(
+    rows: Collection[Trial],
+    runs: Mapping[int, StepRun],
+    joined: Mapping[int, Mapping[CurveKey, Curve]],
+) -> list[TrialResult]:
     results = []
-    for trial in rows:
-        assert trial.outcome is not None, f"trial {trial.number} ended without an outcome"
+    for row in rows:
+        assert row.outcome is not None
+        run = runs[row.step_run_id]
         results.append(
             TrialResult(
-                number=trial.number,
-                purpose=trial.purpose,
-                label=trial.label,
-                params=json.loads(trial.params),
-                outcome=MemberOutcome.model_validate_json(trial.outcome),
-                curves=joined.get(trial.id, {}),
+                number=row.number,
+                purpose=row.purpose,
+                label=row.label,
+                params=json.loads(row.params),
+                outcome=outcome_of(row.outcome),
+                curves=joined.get(row.id, {}),
+                seed=row.seed,
+                data_seed=row.data_seed,
+                step=run.number,
+                round=run.round,
+                pass_number=run.pass_number,
             )
         )
-    return StepSnapshot(
-        id=run.id,
-        number=run.number,
-        round=run.round,
-        pass_number=run.pass_number,
-        started_at=run.started_at,
-        trials=results,
-    )
+    return results
 
 
 def _learned(history: Sequence[StepReport]) -> Mapping[str, Any]:
     learned: dict[str, Any] = {}
     for report in history:
-        if report.state is not StepState.STALE:
-            learned.update(report.learned)
+        learned.update(report.learned)
     return learned

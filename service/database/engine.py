@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,14 +29,22 @@ class Database:
     Args:
         url: A SQLAlchemy URL: ``sqlite:///file``, ``postgresql://user:password@host/name``.
         hub: Where topics are published after a commit; one of its own when left out.
+        delete_file: Removes an artifact's bytes, by its uid, once its row is gone for good.
 
     Raises:
         ValueError: The URL names no SQLite file and no Postgres database.
     """
 
-    def __init__(self, url: str, *, hub: Hub | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        hub: Hub | None = None,
+        delete_file: Callable[[str], object] | None = None,
+    ) -> None:
         self.url = _normalised(url)
         self.hub = hub or Hub()
+        self._delete_file = delete_file
         if self.is_sqlite:
             self._write_engine = _sqlite_engine(self.url, read_only=False)
             self._read_engine = _sqlite_engine(self.url, read_only=True)
@@ -61,8 +69,8 @@ class Database:
         """A transaction that may change things: commits at the end, rolls back on an error.
 
         On SQLite it has the write lock from its beginning. Once it is committed, actions
-        added by :func:`after_commit` run, and topics collected in
-        ``session.info["topics"]`` are published.
+        added by :func:`after_commit` run, the files given to :func:`forget_files` go, and
+        topics collected in ``session.info["topics"]`` are published.
         """
         with self._write_sessions() as session, session.begin():
             yield session
@@ -70,6 +78,9 @@ class Database:
             failpoint(place)
         for action in session.info.get("after_commit", ()):
             action()
+        if self._delete_file is not None:
+            for uid in session.info.get("files", ()):
+                self._delete_file(uid)
         for topic in session.info.get("topics", ()):
             self.hub.publish(topic)
 
@@ -106,6 +117,11 @@ class Database:
 def after_commit(session: Session, action: Callable[[], None]) -> None:
     """Have ``action`` run once the session's transaction is committed, and only then."""
     session.info.setdefault("after_commit", []).append(action)
+
+
+def forget_files(session: Session, uids: Iterable[str]) -> None:
+    """Have the bytes of artifacts removed once the loss of their rows is committed."""
+    session.info.setdefault("files", []).extend(uids)
 
 
 def _normalised(url: str) -> URL:

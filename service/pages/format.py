@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 MISSING = "-"
+MAX_DECIMALS = 8
+"""Smaller errors are written with an exponent."""
 
 
 class Mark(NamedTuple):
@@ -35,6 +37,8 @@ MARKS: Mapping[str, Mark] = {
     "waiting": Mark("○", "waiting", "quiet"),
     "complete": Mark("✓", "complete", "good"),
     "pruned": Mark("⊣", "stopped early", "quiet"),
+    "diverged": Mark("✕", "diverged", "caution"),
+    "non_finite": Mark("✕", "not finite", "caution"),
     # attempts
     "queued": Mark("○", "queued", "quiet"),
     "stopping": Mark("▶", "stopping", "active"),
@@ -47,6 +51,10 @@ MARKS: Mapping[str, Mark] = {
     "late": Mark("▲", "late", "caution"),
     "lost": Mark("?", "lost", "bad"),
     "gone": Mark("-", "gone", "quiet"),
+    # what came of a hypothesis
+    "confirmed": Mark("✓", "confirmed", "good"),
+    "refuted": Mark("✕", "refuted", "caution"),
+    "untested": Mark("≈", "untested", "quiet"),
     # shared
     "failed": Mark("✕", "failed", "bad"),
     "cancelled": Mark("■", "cancelled", "quiet"),
@@ -110,6 +118,23 @@ def number(value: object, digits: int = 4) -> str:
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     return f"{mantissa}e{int(exponent)}"
+
+
+def estimate(value: float, standard_error: float | None) -> str:
+    """A value with its standard error, which has two digits: ``0.9712 ± 0.0043``."""
+    if not math.isfinite(value):
+        return number(value)
+    if standard_error is None or not math.isfinite(standard_error) or standard_error <= 0:
+        return number(value)
+    digits = decimals(standard_error)
+    if digits == MAX_DECIMALS or abs(value) >= 1e6:
+        return f"{number(value)} ± {number(standard_error, 2)}"
+    return f"{value:.{digits}f} ± {standard_error:.{digits}f}"
+
+
+def decimals(error: float) -> int:
+    """Decimals at which an error above 0 has two significant digits, and so its value too."""
+    return min(MAX_DECIMALS, max(0, 1 - math.floor(math.log10(error)))) if error > 0 else 3
 
 
 def duration(seconds: float | None) -> str:

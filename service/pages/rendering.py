@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,16 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from recipes.step import Figure
-from service.pages import assets, charts, format, sentences
+from service.pages import assets, charts, format, results, sentences
+from service.pages.budget import budget_lines
+from service.pages.figure_table import figure_table
 from service.views import TrialSummary
+
+MOST_SHOWN = 8
+"""Most entries of something learned that a page writes out."""
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -32,18 +38,25 @@ def environment() -> Environment:
     made.globals.update(
         ago=format.ago,
         asset=assets.address,
+        best_sentence=results.best_sentence,
         between=format.between,
+        budget_lines=budget_lines,
         duration=format.duration,
+        coded=_coded,
         distribution=sentences.distribution,
         draw=_draw,
+        estimate=format.estimate,
         fact=_fact,
-        last_evaluation=_last_evaluation,
+        figure_table=figure_table,
+        interval=results.interval,
         mark=format.mark,
         moment=format.moment,
         number=format.number,
         percent=_percent,
         plain=_plain,
         plural=format.plural,
+        test_sentence=results.test_sentence,
+        trial_value=_trial_value,
         words=format.words,
         worker_sentence=sentences.worker_sentence,
         root="",
@@ -71,6 +84,24 @@ def render(request: Request, template: str, /, *, status: int = 200, **data: Any
     return HTMLResponse(page, status_code=status)
 
 
+def about(study_id: str) -> dict[str, Any]:
+    """What every page of a study needs: its own address, and that of its data."""
+    return {
+        "section": "studies",
+        "base": f"/studies/{study_id}",
+        "base_api": f"/api/v1/studies/{study_id}",
+    }
+
+
+def _coded(value: str) -> Markup:
+    """A text with what stands between backticks as code."""
+    parts = [escape(part) for part in re.split(r"`+", value)]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if index % 2 else part
+        for index, part in enumerate(parts)
+    )
+
+
 def _draw(figure: Figure, identifier: str, narrow: bool = False) -> Markup:
     size = charts.NARROW if narrow else charts.WIDE
     # draw() escapes every text it is given.
@@ -89,16 +120,39 @@ def _percent(share: float) -> str:
 
 
 def _plain(value: Any) -> str:
+    """What a step learned, as people read it: ranges as ranges, long lists by their length."""
+    if isinstance(value, (list, tuple, dict)) and not value:
+        return "none"
+    if isinstance(value, dict) and {"low", "high"} <= value.keys():
+        ends = f"{format.number(value['low'], 3)} .. {format.number(value['high'], 3)}"
+        return f"{ends}, log" if value.get("log") else ends
+    if isinstance(value, dict) and "choices" in value:
+        return _plain(value["choices"])
     if isinstance(value, (list, tuple)) and any(isinstance(i, (list, dict)) for i in value):
         return f"a list of {len(value)}, in report.json"
     if isinstance(value, (list, tuple)):
         return ", ".join(_plain(item) for item in value)
     if isinstance(value, dict):
+        if len(value) <= MOST_SHOWN and all(_is_short(each) for each in value.values()):
+            return "; ".join(f"{name} {_plain(each)}" for name, each in value.items())
         return f"{', '.join(value)}, in report.json"
     return format.number(value)
 
 
-def _last_evaluation(trial: TrialSummary) -> str:
+def _is_short(value: Any) -> bool:
+    """Whether a learned value reads in a few words: a number, a word, a range."""
+    if isinstance(value, dict):
+        return {"low", "high"} <= value.keys() or "choices" in value
+    return not isinstance(value, (list, tuple))
+
+
+def _trial_value(trial: TrialSummary) -> str:
+    """A trial's value with its error and best epoch; else the last metric it was evaluated by."""
+    if trial.value is not None:
+        at = f", epoch {trial.best_epoch}" if trial.best_epoch is not None else ""
+        return f"{format.estimate(trial.value, trial.standard_error)}{at}"
+    if trial.cause is not None and trial.cause.value in ("diverged", "non_finite"):
+        return "diverged"
     if not trial.evaluations:
         return format.MISSING
     last = trial.evaluations[-1]
@@ -106,5 +160,4 @@ def _last_evaluation(trial: TrialSummary) -> str:
     if name not in last.metrics:
         return format.MISSING
     metric = last.metrics[name]
-    value, error = format.number(metric.mean), format.number(metric.standard_error, 2)
-    return f"{last.split} {name} {value} ± {error}"
+    return f"{last.split} {name} {format.estimate(metric.mean, metric.standard_error)}"

@@ -1,35 +1,29 @@
-"""Pages for people. They read the same use cases as REST, and change nothing."""
+"""Pages for people. They read the same use cases as REST; their forms call the same, too."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-from urllib.parse import parse_qs
+from collections import Counter
+from typing import Annotated
 
-import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from sqlalchemy.orm import Session
 
-from service import events, studies, tokens, trials, workers
-from service.api.dependencies import (
-    ContextOf,
-    Identifier,
-    ReadSession,
-    StepNumber,
-    TrialNumber,
-    WriteSession,
-)
-from service.api.steps import Pass, Round
+from service import events, studies, workers
+from service.api.dependencies import ContextOf, Identifier, ReadSession
 from service.clock import utc_now
-from service.pages.format import STEP_NAMES, STEP_PURPOSES
-from service.pages.rendering import render
-from service.pages.sentences import has_live_worker, ladder, now
-from service.pages.trial_figures import trial_figures
-from service.web.security import COOKIE, TokenScope
+from service.pages import actions, login, step_pages, trial_pages
+from service.pages.api_docs import api_docs
+from service.pages.choices import choices
+from service.pages.format import STEP_NAMES, mark
+from service.pages.forms import form_token
+from service.pages.ladder import ladder
+from service.pages.rendering import about, render
+from service.pages.sentences import has_live_worker, now
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+for part in (login, step_pages, trial_pages, actions):
+    routes.include_router(part.routes)
 
-TRIALS_SHOWN = 100
 STUDIES_SHOWN = 50
 
 
@@ -54,77 +48,48 @@ def studies_page(
 def study_page(
     request: Request, study_id: Identifier, session: ReadSession, context: ContextOf
 ) -> Response:
-    """A study: where it is, and its ladder of seven steps."""
+    """A study: where it is, what it found, and its ladder of seven steps."""
     sequence = events.latest(session, study_id)
     study = studies.get(session, study_id)
+    reports = studies.steps(session, study_id)
     has_worker = has_live_worker(workers.list_workers(session, settings=context.settings))
     waits = not study.state.has_ended and study.state.value in ("pending", "running")
     return render(
         request,
         "study.html",
-        **_about(study_id),
+        **about(study_id),
         study=study,
         sequence=sequence,
         now_sentence=now(study, has_worker=has_worker),
-        ladder=ladder(study, studies.steps(session, study_id)),
+        result=study.result,
+        ladder=ladder(study, reports),
+        choices=choices(study, reports),
+        form_token=form_token(request),
         needs_worker=waits and not has_worker,
     )
 
 
-@routes.get("/studies/{study_id}/steps/{number}")
-def step_page(
-    request: Request,
-    study_id: Identifier,
-    number: StepNumber,
-    session: ReadSession,
-    round_number: Round = None,
-    pass_number: Pass = None,
-) -> Response:
-    """A step: verdict, figures, evidence, findings, trials."""
-    sequence = events.latest(session, study_id)
+@routes.get("/studies/{study_id}/report")
+def report_page(request: Request, study_id: Identifier, session: ReadSession) -> Response:
+    """Everything a study found out, on one page that prints."""
     study = studies.get(session, study_id)
-    runs = [report for report in studies.steps(session, study_id) if report.number == number]
-    chosen = round_number is not None or pass_number is not None
-    report = (
-        studies.step(session, study_id, number, round=round_number, pass_number=pass_number)
-        if runs or chosen
-        else None
-    )
-    page = trials.list_trials(
-        session, study_id, step=number, state=None, limit=TRIALS_SHOWN, cursor=None
-    )
+    document = studies.report(session, study_id)
+    reports = [r for r in document.steps if r.state.value != "stale"]
     return render(
         request,
-        "step.html",
-        **_about(study_id),
+        "report.html",
+        **about(study_id),
         study=study,
-        sequence=sequence,
-        number_of_step=number,
-        name=STEP_NAMES[number],
-        purpose=STEP_PURPOSES[number],
-        report=report,
-        runs=runs,
-        trials=page.items,
-        more_trials=page.next_cursor is not None,
-    )
-
-
-@routes.get("/studies/{study_id}/trials/{number}")
-def trial_page(
-    request: Request, study_id: Identifier, number: TrialNumber, session: ReadSession
-) -> Response:
-    """A trial: its curves, setting, evaluations and attempts."""
-    sequence = events.latest(session, study_id)
-    findings = trials.findings(session, study_id)
-    return render(
-        request,
-        "trial.html",
-        **_about(study_id),
-        study=studies.get(session, study_id),
-        sequence=sequence,
-        trial=trials.get_trial(session, study_id, number),
-        figures=trial_figures(trials.curves(session, study_id, number)),
-        findings=[finding for finding in findings if finding.trial == number],
+        now_sentence=now(study, has_worker=True),
+        result=study.result,
+        reports=reports,
+        last_passes={
+            (r.number, r.round): (r.number, r.round, r.pass_number) for r in reports
+        }.values(),
+        has_rounds=any(report.round > 1 for report in reports),
+        step_names=STEP_NAMES,
+        counts=Counter(mark(trial.state).word for trial in document.trials),
+        repeat=document.repeat,
     )
 
 
@@ -140,68 +105,8 @@ def workers_page(request: Request, session: ReadSession, context: ContextOf) -> 
     )
 
 
-@routes.get("/login")
-def login_page(
-    request: Request, session: WriteSession, token: str | None = None, next: str = "/studies"
-) -> Response:
-    """Sign a browser in by the link that was printed, or ask for the token."""
-    if token is None:
-        return _login_form(request, next, refused=False)
-    return _sign_in(request, session, token, next)
-
-
-@routes.post("/login")
-async def login(request: Request, context: ContextOf) -> Response:
-    """Sign a browser in by a token that was pasted."""
-    fields = parse_qs((await request.body()).decode("utf-8", "replace"))
-    token, target = fields.get("token", [""])[0], fields.get("next", ["/studies"])[0]
-
-    def sign_in() -> Response:
-        with context.database.write() as session:
-            return _sign_in(request, session, token.strip(), target)
-
-    return await anyio.to_thread.run_sync(sign_in)
-
-
-def _sign_in(request: Request, session: Session, token: str, target: str) -> Response:
-    if tokens.identify(session, token) is not TokenScope.ADMIN:
-        return _login_form(request, target, refused=True)
-    # The cookie holds a session of its own, never the token: it can read and no more, and
-    # the address that is left in the browser's history is one without the token.
-    answer = RedirectResponse(own_path(target), status_code=303)
-    answer.set_cookie(
-        COOKIE,
-        tokens.open_session(session),
-        max_age=int(tokens.SESSION_LIFETIME.total_seconds()),
-        httponly=True,
-        samesite="strict",
-        secure=request.url.scheme == "https",
-    )
-    return answer
-
-
-def _login_form(request: Request, target: str, *, refused: bool) -> Response:
-    status = 401 if refused else 200
-    return render(
-        request,
-        "login.html",
-        status=status,
-        signed_in=False,
-        next=own_path(target),
-        refused=refused,
-    )
-
-
-def own_path(target: str) -> str:
-    """A path of this service, whatever was asked for: never an address elsewhere."""
-    is_own = target.startswith("/") and not target.startswith(("//", "/\\"))
-    clean = all(" " < character < "\x7f" for character in target)
-    return target if is_own and clean else "/studies"
-
-
-def _about(study_id: str) -> dict[str, Any]:
-    return {
-        "section": "studies",
-        "base": f"/studies/{study_id}",
-        "base_api": f"/api/v1/studies/{study_id}",
-    }
+@routes.get("/docs")
+def docs_page(request: Request) -> Response:
+    """The REST interface for people, made from its OpenAPI document."""
+    docs = api_docs(request.app.openapi())
+    return render(request, "docs.html", section="docs", docs=docs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from service.pages.format import number
 
@@ -13,6 +14,10 @@ MAX_DECADES_ABOVE_MEDIAN = 4
 
 MAX_RATIO_TO_TYPICAL = 12.0
 """On a linear axis, values above this multiple of the upper quartile are, likewise."""
+
+MAX_SPREADS_BELOW = 12.0
+"""Where more is better (an R² may be any negative number): values this many quartile
+distances below the lower quartile are drawn on the lower edge."""
 
 HUGE, EPSILON = 1e100, 1e-100
 """Sizes at which an axis stops following, so that its arithmetic stays finite."""
@@ -64,7 +69,7 @@ class Scale:
         exponent = math.log10(value)
         if abs(exponent - round(exponent)) < 1e-9:
             power = round(exponent)
-            return f"1e{power}" if power not in (0, 1) else str(10**power)
+            return str(10**power) if 0 <= power <= 3 else f"1e{power}"
         return number(float(f"{value:.10g}"))
 
 
@@ -84,7 +89,7 @@ def fit(
     start: float,
     end: float,
     keep: Sequence[float] = (),
-    clip: bool = False,
+    clip: Literal["", "above", "below"] = "",
     from_zero: bool = False,
 ) -> Scale:
     """An axis that shows the values, with a little air.
@@ -96,9 +101,9 @@ def fit(
         start: Pixel of the low end.
         end: Pixel of the high end.
         keep: Values that must be on the axis in any case (reference lines).
-        clip: Whether a few enormous values may lie beyond the high end, so that one
-            exploded run does not flatten all others.
-        from_zero: Whether a linear axis must begin at 0 (bars).
+        clip: Beyond which end a few enormous values may lie, so that one exploded run does
+            not flatten all others.
+        from_zero: Whether a linear axis must hold 0 (bars).
     """
 
     def fits(value: float) -> bool:
@@ -112,8 +117,10 @@ def fit(
         shown = kept
     low = min(shown[0], *kept) if kept else shown[0]
     high = max(shown[-1], *kept) if kept else shown[-1]
-    if clip:
+    if clip == "above":
         high = min(high, max([_ceiling(shown, log), *kept]))
+    elif clip == "below":
+        low = max(low, min([_floor(shown), *kept]))
     low, high = _with_air(low, high, log=log, from_zero=from_zero)
     return Scale(low, high, start, end, log)
 
@@ -125,6 +132,12 @@ def _ceiling(ordered: Sequence[float], log: bool) -> float:
         quartile = ordered[min(len(ordered) - 1, 3 * len(ordered) // 4)]
         limit = quartile * MAX_RATIO_TO_TYPICAL if quartile > 0 else ordered[-1]
     return max((value for value in ordered if value <= limit), default=ordered[-1])
+
+
+def _floor(ordered: Sequence[float]) -> float:
+    lower, upper = ordered[len(ordered) // 4], ordered[3 * len(ordered) // 4]
+    limit = lower - MAX_SPREADS_BELOW * (upper - lower) if upper > lower else ordered[0]
+    return min((value for value in ordered if value >= limit), default=ordered[0])
 
 
 def _with_air(low: float, high: float, *, log: bool, from_zero: bool) -> tuple[float, float]:

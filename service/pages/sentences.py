@@ -1,30 +1,15 @@
-"""What a page says first: the sentence on where a study is, and the rows of its ladder."""
+"""What a page says first: the sentence on where a study is, and on who works for it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from recipes.space import Categorical, Float, Int
-from recipes.step import StepReport
+from recipes.step import StepState
 from recipes.study import StudyState
 from recipes.wire import WorkerState
-from service.pages.format import STEP_NAMES, STEP_PURPOSES, Mark, duration, mark, number, plural
+from service.pages.format import STEP_NAMES, duration, estimate, mark, number, plural
 from service.views import StudyView, WorkerView
-
-NUM_STEPS = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One row of the ladder. ``report`` is None while the step has not run."""
-
-    number: int
-    name: str
-    mark: Mark
-    sentence: str
-    report: StepReport | None
-    is_current: bool
 
 
 def now(study: StudyView, *, has_worker: bool) -> str:
@@ -37,7 +22,7 @@ def now(study: StudyView, *, has_worker: bool) -> str:
         case StudyState.RUNNING:
             return _running(study)
         case StudyState.NEEDS_ACTION:
-            return f"Stopped: it needs you. {study.reason or ''}".rstrip()
+            return _waiting(study)
         case StudyState.COMPLETED:
             return f"Finished: {_outcome(study)}{_took(study)}"
         case StudyState.FAILED:
@@ -46,7 +31,23 @@ def now(study: StudyView, *, has_worker: bool) -> str:
         case StudyState.CANCELLED:
             return "Cancelled. What it measured is kept."
         case StudyState.PAUSED:
-            return "Paused."
+            return (
+                "Paused: what trains is let run to its end, and nothing new begins. Its budget of"
+                " time stands still."
+            )
+
+
+def _waiting(study: StudyView) -> str:
+    """What is asked of a person. The step's own sentence stands in the ladder, once."""
+    said = "Stopped: it needs you."
+    number_of_step = study.decision_step
+    if study.problem is not None or number_of_step is None:
+        return f"{said} {study.reason or ''}".rstrip()
+    judged = [step for step in study.steps if step.number == number_of_step]
+    name = f"Step {number_of_step}, {STEP_NAMES[number_of_step].lower()},"
+    if judged and judged[-1].verdict is StepState.FAILED:
+        return f"{said} {name} failed: mend the task and run it again, or go on without it."
+    return f"{said} {name} asks: {study.reason or ''}".rstrip()
 
 
 def _running(study: StudyView) -> str:
@@ -54,17 +55,35 @@ def _running(study: StudyView) -> str:
     if current is None:
         return "Running: the next step is about to begin."
     name = STEP_NAMES[current.step].lower()
-    again = f", pass {current.pass_number}" if current.pass_number > 1 else ""
+    again = f", round {current.round}" if current.round > 1 else ""
+    again += f", pass {current.pass_number}" if current.pass_number > 1 else ""
     done = f"{current.done} of {plural(current.total, 'trial')} done." if current.total else ""
     return f"Step {current.step}, {name}{again}, is running. {done} {current.sentence}".strip()
 
 
+STOPPED_BY: Mapping[str, str] = {
+    "budget": "The budget is spent.",
+    "rounds": "All its rounds are done.",
+    "healthy": "The curves are healthy and nothing is left to change.",
+    "no_gain": "Another round would gain nothing beyond the noise.",
+    "advice_exhausted": "Everything the curves advise has been tried.",
+    "no_value": "No trial ended with a value.",
+    "skipped": "The next round was not wanted.",
+}
+"""Why a study that went through all its steps ended, by the reason it stored."""
+
+
 def _outcome(study: StudyView) -> str:
-    last = {step.number: step for step in study.steps}
+    if study.best is not None:
+        best = study.best
+        value = estimate(best.value, best.standard_error)
+        said = f"{best.metric} {value}, best of {plural(best.num_candidates, 'setting')}."
+        return f"{said} {STOPPED_BY.get(study.reason or '', '')}".rstrip()
+    last = {step.number: step for step in study.steps if step.state is not StepState.STALE}
     numbers = sorted(last)
     if not numbers:
         return study.reason or "nothing was to be done."
-    warned = [n for n in numbers if last[n].state.value != "passed"]
+    warned = [n for n in numbers if last[n].state is not StepState.PASSED]
     which = f"step {numbers[0]}" if len(numbers) == 1 else f"steps {numbers[0]} to {numbers[-1]}"
     if not warned:
         return f"{which} passed."
@@ -76,36 +95,6 @@ def _took(study: StudyView) -> str:
     if study.started_at is None or study.finished_at is None:
         return ""
     return f" It took {duration((study.finished_at - study.started_at).total_seconds())}."
-
-
-def ladder(study: StudyView, reports: Sequence[StepReport]) -> list[Rung]:
-    """All seven rows: the latest run of each step, and what becomes of the others."""
-    latest = {report.number: report for report in reports}
-    rungs = []
-    for step in range(1, NUM_STEPS + 1):
-        report = latest.get(step)
-        if report is not None:
-            sentence = report.sentence or "Running: no verdict yet."
-            shown = mark(report.state)
-        elif step in study.planned_steps and not study.state.has_ended:
-            sentence, shown = STEP_PURPOSES[step], mark("waiting")
-        else:
-            sentence, shown = STEP_PURPOSES[step], Mark("·", _absent(study, step), "quiet")
-        rungs.append(
-            Rung(
-                number=step,
-                name=STEP_NAMES[step],
-                mark=shown,
-                sentence=sentence,
-                report=report,
-                is_current=study.current is not None and study.current.step == step,
-            )
-        )
-    return rungs
-
-
-def _absent(study: StudyView, step: int) -> str:
-    return "did not run" if step in study.planned_steps else "not in this study"
 
 
 def has_live_worker(workers: Sequence[WorkerView]) -> bool:

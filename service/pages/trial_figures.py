@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from recipes.step import Figure, Series
 from service.pages.format import number, words
+from service.pages.trial_evaluations import BestEpoch
 from service.views import CurvesView, CurveView
 
 ROLES = {"train": "train", "val": "val", "test": "good"}
@@ -17,20 +18,24 @@ LOG_RATIO = 30.0
 """Positive curves whose largest value is this many times the smallest get a log axis."""
 
 
-def trial_figures(curves: CurvesView) -> list[Figure]:
+def trial_figures(curves: CurvesView, best: BestEpoch | None = None) -> list[Figure]:
     """One figure a metric, loss first; train and validation share one.
 
     Curves of single layers (``update_ratio/fc1.weight``) share the figure of their metric.
+
+    Args:
+        curves: Of one trial.
+        best: Its best epoch, marked on the validation curves.
     """
     groups: dict[str, list[CurveView]] = {}
     for curve in curves.curves:
         if curve.values:
             groups.setdefault(_subject(curve), []).append(curve)
     ordered = sorted(groups, key=lambda metric: (metric != "loss", metric != "accuracy", metric))
-    return [_figure(metric, groups[metric]) for metric in ordered[:MAX_FIGURES]]
+    return [_figure(metric, groups[metric], best) for metric in ordered[:MAX_FIGURES]]
 
 
-def _figure(metric: str, curves: Sequence[CurveView]) -> Figure:
+def _figure(metric: str, curves: Sequence[CurveView], best: BestEpoch | None) -> Figure:
     curves = sorted(
         curves, key=lambda curve: (curve.split != "train", _is_evaluated(curve), curve.metric)
     )
@@ -43,8 +48,26 @@ def _figure(metric: str, curves: Sequence[CurveView]) -> Figure:
         x_label="iteration",
         y_label=words(metric),
         y_log=positive and max(finite) / min(finite) > LOG_RATIO,
-        series=tuple(_series(curve, alone=len(curves) == 1) for curve in curves),
+        series=(
+            *(_series(curve, alone=len(curves) == 1) for curve in curves),
+            *_marks(curves, best),
+        ),
     )
+
+
+def _marks(curves: Sequence[CurveView], best: BestEpoch | None) -> Iterator[Series]:
+    """The best epoch, on the validation curve of the figure."""
+    for curve in curves:
+        if best is None or curve.split != "val" or best.iteration not in curve.iterations:
+            continue
+        y = curve.values[curve.iterations.index(best.iteration)]
+        yield Series(
+            name=f"best epoch {best.epoch}",
+            x=(float(best.iteration),),
+            y=(y,),
+            role="good",
+            style="dots",
+        )
 
 
 def _subject(curve: CurveView) -> str:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from service.database.models import Artifact
+from service.database.models import Artifact, Trial
 from service.uids import is_uid
 
 CHECKPOINT = "checkpoint"
+"""Everything a trial goes on from. Of no use once it has ended."""
+SNAPSHOT = "snapshot"
+"""The weights of a trial's best epoch. They stay with the study."""
 
 
-def checkpoint(session: Session, attempt_id: int, trial_id: int, epoch: int) -> Artifact | None:
-    """The checkpoint an attempt made of a trial after an epoch."""
+def of_attempt(
+    session: Session, attempt_id: int, trial_id: int, kind: str, epoch: int
+) -> Artifact | None:
+    """What an attempt left of a trial, of one kind after one epoch."""
     return session.scalar(
         select(Artifact).where(
             Artifact.attempt_id == attempt_id,
             Artifact.trial_id == trial_id,
-            Artifact.kind == CHECKPOINT,
+            Artifact.kind == kind,
             Artifact.epoch == epoch,
         )
     )
@@ -41,6 +46,21 @@ def newest_checkpoints(session: Session, trial_ids: Sequence[int]) -> dict[int, 
     return {artifact.trial_id: artifact for artifact in rows}
 
 
+def newest_snapshots(session: Session, study_id: int, numbers: Collection[int]) -> dict[int, str]:
+    """The uid of the last snapshot of each trial that has one, by trial number."""
+    rows = session.execute(
+        select(Trial.number, Artifact.uid)
+        .join(Artifact, Artifact.trial_id == Trial.id)
+        .where(
+            Trial.study_id == study_id,
+            Trial.number.in_(numbers),
+            Artifact.kind == SNAPSHOT,
+        )
+        .order_by(Artifact.id)
+    )
+    return dict(rows.all())
+
+
 def drop_old_checkpoints(session: Session, trial_id: int, keep: int) -> Sequence[str]:
     """Forget a trial's checkpoints but the ``keep`` furthest; the uids of the forgotten."""
     kept = (
@@ -49,13 +69,33 @@ def drop_old_checkpoints(session: Session, trial_id: int, keep: int) -> Sequence
         .order_by(Artifact.epoch.desc(), Artifact.id.desc())
         .limit(keep)
     )
+    return _drop(
+        session,
+        Artifact.trial_id == trial_id,
+        Artifact.kind == CHECKPOINT,
+        Artifact.id.not_in(kept),
+    )
+
+
+def drop_checkpoints(session: Session, trial_ids: Collection[int]) -> Sequence[str]:
+    """Forget all checkpoints of some trials; the uids of the forgotten."""
+    return _drop(session, Artifact.trial_id.in_(trial_ids), Artifact.kind == CHECKPOINT)
+
+
+def drop_other_snapshots(session: Session, trial_id: int, keep: int) -> Sequence[str]:
+    """Forget a trial's snapshots but the one with this key; the uids of the forgotten."""
+    return _drop(
+        session,
+        Artifact.trial_id == trial_id,
+        Artifact.kind == SNAPSHOT,
+        Artifact.id != keep,
+    )
+
+
+def _drop(session: Session, *which: ColumnElement[bool]) -> Sequence[str]:
     return session.scalars(
         delete(Artifact)
-        .where(
-            Artifact.trial_id == trial_id,
-            Artifact.kind == CHECKPOINT,
-            Artifact.id.not_in(kept),
-        )
+        .where(*which)
         .returning(Artifact.uid)
         .execution_options(synchronize_session=False)
     ).all()

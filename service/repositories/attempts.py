@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import case, func, insert, literal, null, select, update
+from sqlalchemy import and_, case, func, insert, literal, null, select, update
 from sqlalchemy.orm import Session
 
 from recipes.run import JobKind
@@ -17,11 +17,12 @@ from service.database.models import (
     Attempt,
     AttemptMember,
     Job,
+    JobMember,
     Study,
     Trial,
     Worker,
 )
-from service.database.types import UtcDateTime
+from service.database.types import OPEN_TRIAL_STATES, UtcDateTime
 from service.repositories.studies import ACTIVE
 from service.uids import new_uid
 
@@ -39,6 +40,7 @@ class Held(NamedTuple):
     state: AttemptState
     worker_id: int | None
     heard_at: datetime | None
+    started_at: datetime | None
     job_id: int
     kind: JobKind
     study_id: int
@@ -46,18 +48,23 @@ class Held(NamedTuple):
 
 
 class AttemptMemberView(NamedTuple):
-    """A trial of a handed-out attempt, and where it goes on from."""
+    """A trial of a handed-out attempt, and where it goes on from.
+
+    ``is_done`` says whether its part in the job is over: it ended, or waits at a rung and
+    may be under way in a later job already.
+    """
 
     number: int
     trial_id: int
     state: TrialState
+    is_done: bool
     resume_epoch: int
     resume_iteration: int
     artifact: str | None  # the checkpoint's uid
 
 
 class TrialAttempt(NamedTuple):
-    """An attempt at a trial's job, as the trial's page tells it."""
+    """An attempt at one of a trial's jobs, as the trial's page tells it."""
 
     attempt: Attempt
     worker: str | None  # its name
@@ -72,6 +79,7 @@ _HELD_COLUMNS = (
     Attempt.state,
     Attempt.worker_id,
     Attempt.heard_at,
+    Attempt.started_at,
     Job.id,
     Job.kind,
     Job.study_id,
@@ -120,9 +128,17 @@ def queue(
 
 
 def take(
-    session: Session, worker_id: int, slot: int, *, now: datetime, lease_expires_at: datetime
+    session: Session,
+    worker_id: int,
+    slot: int,
+    *,
+    now: datetime,
+    lease_expires_at: datetime,
+    held_back: Collection[int] = (),
 ) -> Held | None:
     """Hand the oldest queued attempt of an active study to a worker's slot.
+
+    Studies in ``held_back`` are passed over.
 
     One statement chooses and marks it: of two that ask at once each gets its own, or one
     gets none.
@@ -131,7 +147,11 @@ def take(
         select(Attempt.id)
         .join(Job, Job.id == Attempt.job_id)
         .join(Study, Study.id == Job.study_id)
-        .where(Attempt.state == AttemptState.QUEUED, Study.state.in_(ACTIVE))
+        .where(
+            Attempt.state == AttemptState.QUEUED,
+            Study.state.in_(ACTIVE),
+            Study.id.not_in(held_back),
+        )
         .order_by(Attempt.id)
         .limit(1)
         .with_for_update(of=Attempt, skip_locked=True)
@@ -196,13 +216,15 @@ def end(
     error: str | None,
     traceback: str | None,
 ) -> None:
-    """End an attempt whose study's row is held."""
+    """End an attempt whose study's row is held. ``now`` is by the clock of leases."""
+    seconds = (now - held.started_at).total_seconds() if held.started_at else 0.0
     session.execute(
         update(Attempt)
         .where(Attempt.id == held.attempt_id)
         .values(
             state=state,
             ended_at=now,
+            seconds=max(0.0, seconds),
             lease_expires_at=None,
             cause=cause,
             error=error,
@@ -297,11 +319,17 @@ def members(session: Session, attempt_id: int) -> list[AttemptMemberView]:
             Trial.number,
             Trial.id,
             Trial.state,
+            JobMember.state.not_in(OPEN_TRIAL_STATES),
             AttemptMember.resume_epoch,
             AttemptMember.resume_iteration,
             Artifact.uid,
         )
+        .join(Attempt, Attempt.id == AttemptMember.attempt_id)
         .join(Trial, Trial.id == AttemptMember.trial_id)
+        .join(
+            JobMember,
+            and_(JobMember.job_id == Attempt.job_id, JobMember.trial_id == Trial.id),
+        )
         .outerjoin(Artifact, Artifact.id == AttemptMember.artifact_id)
         .where(AttemptMember.attempt_id == attempt_id)
         .order_by(Trial.number)
@@ -310,13 +338,13 @@ def members(session: Session, attempt_id: int) -> list[AttemptMemberView]:
 
 
 def of_trial(session: Session, trial_id: int) -> list[TrialAttempt]:
-    """A trial's attempts, oldest first."""
+    """A trial's attempts, of all its jobs, oldest first."""
     rows = session.execute(
         select(Attempt, Worker.name, AttemptMember.resume_iteration)
         .join(AttemptMember, AttemptMember.attempt_id == Attempt.id)
         .outerjoin(Worker, Worker.id == Attempt.worker_id)
         .where(AttemptMember.trial_id == trial_id)
-        .order_by(Attempt.number)
+        .order_by(Attempt.id)
     )
     return [TrialAttempt._make(row) for row in rows]
 

@@ -83,8 +83,9 @@ def stored_points(session: Session, points: Mapping[int, Points]) -> dict[int, d
 def effective(session: Session, trial_ids: Sequence[int]) -> dict[int, dict[CurveKey, CurveValue]]:
     """Each trial's curves as if nothing had ever interrupted it.
 
-    An attempt's points count up to the iteration from which the next one went on; a later
-    attempt's point stands for an earlier one's of the same iteration.
+    An attempt's points count up to the iteration from which the next one went on, of the
+    same job or a later one; a later attempt's point stands for an earlier one's of the same
+    iteration.
     """
     limits = _last_counted_iterations(session, trial_ids)
     rows = session.execute(
@@ -100,7 +101,7 @@ def effective(session: Session, trial_ids: Sequence[int]) -> dict[int, dict[Curv
         .join(Curve, Curve.id == CurvePoint.curve_id)
         .join(Attempt, Attempt.id == Curve.attempt_id)
         .where(Curve.trial_id.in_(trial_ids))
-        .order_by(Curve.trial_id, Attempt.number, Curve.id, CurvePoint.iteration)
+        .order_by(Curve.trial_id, Attempt.id, Curve.id, CurvePoint.iteration)
     )
     joined: dict[int, dict[CurveKey, dict[int, float]]] = {}
     for trial_id, attempt_id, metric, split, iteration, value, kind in rows:
@@ -129,9 +130,9 @@ def _last_counted_iterations(
     """
     rows = session.execute(
         select(AttemptMember.trial_id, AttemptMember.attempt_id, AttemptMember.resume_iteration)
-        .join(Attempt, Attempt.id == AttemptMember.attempt_id)
         .where(AttemptMember.trial_id.in_(trial_ids))
-        .order_by(AttemptMember.trial_id, Attempt.number.desc())
+        # Attempts are numbered anew in each job; their keys rise through all of them.
+        .order_by(AttemptMember.trial_id, AttemptMember.attempt_id.desc())
     )
     limits: dict[tuple[int, int], int] = {}
     lowest: dict[int, int] = {}

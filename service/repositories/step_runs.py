@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from recipes.finding import Finding as FindingValue
 from recipes.step import StepKind, StepReport, StepState
 from service.database.models import Finding, StepRun
+from service.stored import report_of
 
 
 def of_study(session: Session, study_id: int) -> Sequence[StepRun]:
@@ -22,31 +23,104 @@ def of_study(session: Session, study_id: int) -> Sequence[StepRun]:
 
 def latest(session: Session, study_ids: Iterable[int]) -> dict[int, StepRun]:
     """The newest step run of each of some studies, in one query."""
-    rows = session.scalars(
-        select(StepRun).where(StepRun.study_id.in_(list(study_ids))).order_by(StepRun.id)
+    newest = (
+        select(func.max(StepRun.id))
+        .where(StepRun.study_id.in_(list(study_ids)))
+        .group_by(StepRun.study_id)
     )
+    rows = session.scalars(select(StepRun).where(StepRun.id.in_(newest)))
     return {run.study_id: run for run in rows}
 
 
-def stop_running(session: Session, study_id: int, now: datetime) -> None:
-    """End a study's running step without a verdict: the study has failed."""
-    session.execute(
+def next_pass(session: Session, study_id: int, number: int, round: int) -> int:
+    """The pass that another run of a step in a round gets, stale runs counted in."""
+    last = session.scalar(
+        select(func.max(StepRun.pass_number)).where(
+            StepRun.study_id == study_id, StepRun.number == number, StepRun.round == round
+        )
+    )
+    return (last or 0) + 1
+
+
+def stop_running(session: Session, study_id: int, now: datetime) -> Sequence[StepRun]:
+    """End a study's running step without a verdict: no more will be measured for it."""
+    return session.scalars(
         update(StepRun)
         .where(StepRun.study_id == study_id, StepRun.state == StepState.RUNNING)
         .values(state=StepState.INCONCLUSIVE, finished_at=now)
+        .returning(StepRun)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def say(session: Session, run_id: int, plan: str) -> None:
+    """Note what a step run has planned, in a sentence."""
+    session.execute(
+        update(StepRun)
+        .where(StepRun.id == run_id)
+        .values(plan=plan)
         .execution_options(synchronize_session=False)
     )
 
 
+def finish(session: Session, run_id: int, report: StepReport, now: datetime) -> None:
+    """Write a step run's verdict."""
+    session.execute(
+        update(StepRun)
+        .where(StepRun.id == run_id)
+        .values(state=report.state, report=report.model_dump_json(), finished_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def write_report(session: Session, run_id: int, report: StepReport) -> None:
+    """Write a report over the one that a step run has: a person decided something on it."""
+    session.execute(
+        update(StepRun)
+        .where(StepRun.id == run_id)
+        .values(state=report.state, report=report.model_dump_json())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def make_stale(session: Session, runs: Iterable[StepRun]) -> None:
+    """Mark step runs as of a task that has changed since."""
+    for run in runs:
+        if run.report is not None:
+            stale = {"state": StepState.STALE}
+            write_report(session, run.id, report_of(run.report).model_copy(update=stale))
+        else:
+            session.execute(
+                update(StepRun)
+                .where(StepRun.id == run.id)
+                .values(state=StepState.STALE)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def place(run: StepRun) -> dict[str, int | str]:
+    """Which run of which step this is, and where it is, as its event says."""
+    return {
+        "number": run.number,
+        "round": run.round,
+        "pass": run.pass_number,
+        "state": run.state.value,
+    }
+
+
 def judged(runs: Iterable[StepRun]) -> list[StepReport]:
-    """The reports of those that were judged."""
-    return [StepReport.model_validate_json(run.report) for run in runs if run.report is not None]
+    """The reports of those that were judged and are not stale, in their order."""
+    return [
+        report_of(run.report)
+        for run in runs
+        if run.report is not None and run.state is not StepState.STALE
+    ]
 
 
 def view(run: StepRun) -> StepReport:
     """A step as it is answered: its report, or as much of it as there is."""
     if run.report is not None:
-        return StepReport.model_validate_json(run.report)
+        return report_of(run.report)
     return StepReport(
         number=run.number,
         kind=kind_of(run.number),
@@ -55,6 +129,7 @@ def view(run: StepRun) -> StepReport:
         state=run.state,
         sentence=run.plan or "",
         started_at=run.started_at,
+        finished_at=run.finished_at,
     )
 
 
@@ -96,8 +171,11 @@ def add_findings(
 
 
 def findings(session: Session, study_id: int) -> list[FindingValue]:
-    """A study's findings, in the order they were made."""
+    """A study's findings, in the order they were made; those of stale steps left out."""
     bodies = session.scalars(
-        select(Finding.body).where(Finding.study_id == study_id).order_by(Finding.id)
+        select(Finding.body)
+        .join(StepRun, StepRun.id == Finding.step_run_id)
+        .where(Finding.study_id == study_id, StepRun.state != StepState.STALE)
+        .order_by(Finding.id)
     )
     return [FindingValue.model_validate_json(body) for body in bodies]

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, exists, or_, select, update
 from sqlalchemy.orm import Session
 
+from recipes.run import JobKind
 from recipes.study import StudyState
-from service.database.models import Attempt, Job, Study, Trial
+from service.clock import database_now
+from service.database.models import Attempt, Job, JobMember, Study, Trial
 from service.database.types import OPEN_TRIAL_STATES
 from service.errors import NotFound
 from service.uids import is_uid
 
 ACTIVE = (StudyState.PENDING, StudyState.RUNNING)
 """States in which a study's attempts are handed out and its conductor moves it on."""
+
+
+class ActiveSpan(NamedTuple):
+    """An active study, and since when its time is not in its ``active_seconds`` yet."""
+
+    study_id: int
+    since: datetime | None
 
 
 def require(session: Session, uid: str, *, lock: bool = False) -> Study:
@@ -71,17 +81,22 @@ def lock_of_attempt(session: Session, attempt_uid: str) -> Study:
 
 
 def change(session: Session, study_id: int, **values: Any) -> None:
-    """Change a study whose row is held."""
+    """Change a study whose row is held; with a ``state``, its active time too."""
     session.execute(
         update(Study)
         .where(Study.id == study_id)
         .values(version=Study.version + 1, **values)
         .execution_options(synchronize_session=False)
     )
+    if "state" in values:
+        _turn_clock(session, study_id, values["state"])
 
 
 def change_if(session: Session, study_id: int, version: int, **values: Any) -> bool:
-    """Change a study if nobody changed it since ``version`` was read; whether that was so."""
+    """Change a study if nobody changed it since ``version`` was read; whether that was so.
+
+    With a ``state``, its active time changes too.
+    """
     changed = session.scalar(
         update(Study)
         .where(Study.id == study_id, Study.version == version)
@@ -89,7 +104,58 @@ def change_if(session: Session, study_id: int, version: int, **values: Any) -> b
         .returning(Study.id)
         .execution_options(synchronize_session=False)
     )
+    if changed is not None and "state" in values:
+        _turn_clock(session, study_id, values["state"])
     return changed is not None
+
+
+def active_spans(session: Session) -> list[ActiveSpan]:
+    """The studies whose time is counted now."""
+    rows = session.execute(
+        select(Study.id, Study.active_since).where(Study.state.in_(ACTIVE)).order_by(Study.id)
+    )
+    return [ActiveSpan._make(row) for row in rows]
+
+
+def count_active(session: Session, span: ActiveSpan, seconds: float, now: datetime) -> None:
+    """Take ``seconds`` of an active study's time as gone by until ``now``.
+
+    Nothing happens when somebody else was faster. The version stays: no decision that is
+    being made must be made again for it.
+    """
+    is_seen = (
+        Study.active_since.is_(None) if span.since is None else Study.active_since == span.since
+    )
+    session.execute(
+        update(Study)
+        .where(Study.id == span.study_id, Study.state.in_(ACTIVE), is_seen)
+        .values(active_seconds=Study.active_seconds + seconds, active_since=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _turn_clock(session: Session, study_id: int, state: StudyState) -> None:
+    """Start or stop a study's active time. Its row is held."""
+    since = session.execute(select(Study.active_since).where(Study.id == study_id)).scalar_one()
+    if (state in ACTIVE) == (since is not None):
+        return
+    now = database_now(session)
+    gone_by = 0.0 if since is None else max(0.0, (now - since).total_seconds())
+    session.execute(
+        update(Study)
+        .where(Study.id == study_id)
+        .values(
+            active_seconds=Study.active_seconds + gone_by,
+            active_since=now if state in ACTIVE else None,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def active_configs(session: Session) -> list[tuple[int, str]]:
+    """Id and stored config of every active study."""
+    rows = session.execute(select(Study.id, Study.config).where(Study.state.in_(ACTIVE)))
+    return [(study_id, config) for study_id, config in rows]
 
 
 def page(
@@ -105,10 +171,32 @@ def page(
 
 
 def movable_uids(session: Session) -> Sequence[str]:
-    """Studies with a decision to take, oldest first: described, and no trial under way."""
-    is_busy = exists().where(Trial.study_id == Study.id, Trial.state.in_(OPEN_TRIAL_STATES))
+    """Studies with a decision to take, oldest first: described, and no job under way.
+
+    Trials that wait at a rung are members of no open job, so they hold nothing up.
+    """
     return session.scalars(
         select(Study.uid)
-        .where(Study.state.in_(ACTIVE), Study.description.is_not(None), ~is_busy)
+        .where(Study.state.in_(ACTIVE), Study.description.is_not(None), ~_is_busy())
         .order_by(Study.id)
     ).all()
+
+
+def is_busy(session: Session, study_id: int) -> bool:
+    """Whether one of the study's jobs is under way."""
+    return session.scalar(select(Study.id).where(Study.id == study_id, _is_busy())) is not None
+
+
+def _is_busy() -> ColumnElement[bool]:
+    has_open_member = exists().where(
+        Trial.study_id == Study.id,
+        Trial.state.in_(OPEN_TRIAL_STATES),
+        JobMember.trial_id == Trial.id,
+        JobMember.state.in_(OPEN_TRIAL_STATES),
+    )
+    is_described = exists().where(
+        Job.study_id == Study.id,
+        Job.kind == JobKind.DESCRIBE,
+        Job.state.in_(OPEN_TRIAL_STATES),
+    )
+    return or_(has_open_member, is_described)

@@ -33,8 +33,23 @@ class Count(NamedTuple):
     total: int
 
 
+class Recorded(NamedTuple):
+    """An outcome, and the value by which a trial is compared (None: it has none)."""
+
+    outcome: MemberOutcome
+    value: float | None
+
+
+class Light(NamedTuple):
+    """As much of a trial as a list is sorted by."""
+
+    number: int
+    params: str
+    value: float | None
+
+
 def open_members(session: Session, job_id: int) -> list[Member]:
-    """A job's members that have not ended, by trial number."""
+    """A job's members whose part in it is not done, by trial number."""
     rows = session.execute(
         select(Trial.id, Trial.number, Trial.state)
         .join(JobMember, JobMember.trial_id == Trial.id)
@@ -49,7 +64,7 @@ def start(session: Session, job_id: int, trial_ids: Sequence[int], now: datetime
     session.execute(
         update(Trial)
         .where(Trial.id.in_(trial_ids), Trial.state == TrialState.WAITING)
-        .values(state=TrialState.RUNNING, started_at=now)
+        .values(state=TrialState.RUNNING, started_at=func.coalesce(Trial.started_at, now))
         .execution_options(synchronize_session=False)
     )
     session.execute(
@@ -60,15 +75,18 @@ def start(session: Session, job_id: int, trial_ids: Sequence[int], now: datetime
     )
 
 
-def end(session: Session, ended: Mapping[int, MemberOutcome], now: datetime) -> None:
-    """Write how trials ended. Those that have ended already keep their first outcome.
+def record(session: Session, outcomes: Mapping[int, Recorded], now: datetime) -> None:
+    """Write how trials ended, or how far those came that wait at a rung.
+
+    Those that have ended already keep their first outcome. A member's part in its job is
+    done either way; one that waits leaves it ``complete`` without a cause.
 
     Args:
         session: A write session that holds the study's row.
-        ended: Outcomes by the trials' keys.
+        outcomes: By the trials' keys.
         now: When.
     """
-    if not ended:
+    if not outcomes:
         return
     connection = session.connection()
     rows = [
@@ -77,9 +95,12 @@ def end(session: Session, ended: Mapping[int, MemberOutcome], now: datetime) -> 
             "new_state": outcome.state,
             "new_cause": outcome.cause,
             "new_outcome": outcome.model_dump_json(),
-            "now": now,
+            "new_iterations": outcome.iterations,
+            "new_value": value,
+            "now": now if outcome.state.has_ended else None,
+            "member_state": outcome.state if outcome.state.has_ended else TrialState.COMPLETE,
         }
-        for trial_id, outcome in ended.items()
+        for trial_id, (outcome, value) in outcomes.items()
     ]
     trial = Trial.__table__
     connection.execute(
@@ -89,26 +110,28 @@ def end(session: Session, ended: Mapping[int, MemberOutcome], now: datetime) -> 
             state=bindparam("new_state"),
             cause=bindparam("new_cause"),
             outcome=bindparam("new_outcome"),
+            iterations=bindparam("new_iterations"),
+            value=bindparam("new_value"),
             ended_at=bindparam("now"),
         ),
-        rows,
+        [{key: row[key] for key in row if key != "member_state"} for row in rows],
     )
     member = JobMember.__table__
     connection.execute(
         member.update()  # type: ignore[attr-defined]
         .where(member.c.trial_id == bindparam("trial_key"), _is_open(member.c.state))
-        .values(state=bindparam("new_state"), cause=bindparam("new_cause")),
-        [{key: row[key] for key in ("trial_key", "new_state", "new_cause")} for row in rows],
+        .values(state=bindparam("member_state"), cause=bindparam("new_cause")),
+        [{key: row[key] for key in ("trial_key", "member_state", "new_cause")} for row in rows],
     )
 
 
-def cancel_open(session: Session, study_id: int, now: datetime) -> list[int]:
-    """Cancel a study's trials that have not ended; their numbers."""
-    numbers = session.scalars(
+def cancel_open(session: Session, study_id: int, now: datetime) -> dict[int, int]:
+    """Cancel a study's trials that have not ended; their keys by number."""
+    rows = session.execute(
         update(Trial)
         .where(Trial.study_id == study_id, Trial.state.in_(OPEN_TRIAL_STATES))
         .values(state=TrialState.CANCELLED, cause=TrialCause.CANCELLED, ended_at=now)
-        .returning(Trial.number)
+        .returning(Trial.number, Trial.id)
         .execution_options(synchronize_session=False)
     ).all()
     trial_ids = select(Trial.id).where(Trial.study_id == study_id)
@@ -118,7 +141,7 @@ def cancel_open(session: Session, study_id: int, now: datetime) -> list[int]:
         .values(state=TrialState.CANCELLED, cause=TrialCause.CANCELLED)
         .execution_options(synchronize_session=False)
     )
-    return sorted(numbers)
+    return dict(sorted(rows))
 
 
 def require(session: Session, study_id: int, number: int) -> tuple[Trial, StepRun]:
@@ -135,13 +158,7 @@ def require(session: Session, study_id: int, number: int) -> tuple[Trial, StepRu
 
 
 def page(
-    session: Session,
-    study_id: int,
-    *,
-    step: int | None = None,
-    state: TrialState | None = None,
-    after: int = -1,
-    limit: int | None = None,
+    session: Session, study_id: int, *, after: int = -1, limit: int | None = None
 ) -> list[tuple[Trial, StepRun]]:
     """Trials of a study by rising number, those above ``after``."""
     query = (
@@ -151,17 +168,53 @@ def page(
         .order_by(Trial.number)
         .limit(limit)
     )
-    if step is not None:
-        query = query.where(StepRun.number == step)
-    if state is not None:
-        query = query.where(Trial.state == state)
     return [(trial, run) for trial, run in session.execute(query)]
 
 
-def of_step_run(session: Session, step_run_id: int) -> Sequence[Trial]:
-    """The trials of a step run by number."""
+def light(
+    session: Session,
+    study_id: int,
+    *,
+    step: int | None = None,
+    round: int | None = None,
+    pass_number: int | None = None,
+    state: TrialState | None = None,
+) -> list[Light]:
+    """What a study's trials are sorted by, by rising number."""
+    query = (
+        select(Trial.number, Trial.params, Trial.value)
+        .join(StepRun, StepRun.id == Trial.step_run_id)
+        .where(Trial.study_id == study_id)
+        .order_by(Trial.number)
+    )
+    for column, wanted in (
+        (StepRun.number, step),
+        (StepRun.round, round),
+        (StepRun.pass_number, pass_number),
+    ):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if state is not None:
+        query = query.where(Trial.state == state)
+    return [Light._make(row) for row in session.execute(query)]
+
+
+def numbered(
+    session: Session, study_id: int, numbers: Collection[int]
+) -> dict[int, tuple[Trial, StepRun]]:
+    """Some of a study's trials with their step runs, by number."""
+    rows = session.execute(
+        select(Trial, StepRun)
+        .join(StepRun, StepRun.id == Trial.step_run_id)
+        .where(Trial.study_id == study_id, Trial.number.in_(numbers))
+    )
+    return {trial.number: (trial, run) for trial, run in rows}
+
+
+def of_step_runs(session: Session, step_run_ids: Collection[int]) -> Sequence[Trial]:
+    """The trials of some step runs, by number."""
     return session.scalars(
-        select(Trial).where(Trial.step_run_id == step_run_id).order_by(Trial.number)
+        select(Trial).where(Trial.step_run_id.in_(step_run_ids)).order_by(Trial.number)
     ).all()
 
 

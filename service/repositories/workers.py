@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.database.models import Worker
+from service.database.models import Attempt, Job, Worker
 from service.errors import NotFound
 from service.uids import is_uid
 
@@ -37,14 +37,32 @@ def seen(session: Session, uid: str, now: datetime) -> None:
         raise NotFound("worker", uid)
 
 
-def leave(session: Session, worker_id: int, now: datetime) -> None:
-    """Note that a worker is gone for good."""
+def leave(session: Session, worker_id: int, now: datetime, *, has_died: bool) -> None:
+    """Note that a worker is gone for good; whether it died, or said goodbye."""
     session.execute(
         update(Worker)
         .where(Worker.id == worker_id)
-        .values(gone_at=now)
+        .values(gone_at=now, has_died=has_died)
         .execution_options(synchronize_session=False)
     )
+
+
+def slots_alive(session: Session, since: datetime) -> int:
+    """Slots of the workers that were heard of after ``since`` and have not left."""
+    query = select(func.sum(Worker.slots)).where(Worker.gone_at.is_(None), Worker.seen_at > since)
+    return int(session.scalar(query) or 0)
+
+
+def versions_of_study(session: Session, study_id: int) -> Sequence[str]:
+    """The versions of the workers that held a study's attempts."""
+    return session.scalars(
+        select(Worker.version)
+        .join(Attempt, Attempt.worker_id == Worker.id)
+        .join(Job, Job.id == Attempt.job_id)
+        .where(Job.study_id == study_id)
+        .distinct()
+        .order_by(Worker.version)
+    ).all()
 
 
 def named(session: Session, name: str) -> Sequence[Worker]:

@@ -74,6 +74,7 @@ def create_app(settings: Settings, *, opened: Context | None = None) -> FastAPI:
         version=VERSION,
         summary="Hyperparameters by the seven-step recipe, with reasons.",
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
         middleware=[

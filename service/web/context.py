@@ -59,14 +59,14 @@ def open_context(settings: Settings) -> Context:
         StartupError: The data directory or the database cannot be used.
     """
     prepare_data_dir(settings)
-    database = Database(settings.resolved_database_url, hub=Hub())
+    store = ArtifactStore(settings.artifacts_dir)
+    database = Database(settings.resolved_database_url, hub=Hub(), delete_file=store.delete)
     try:
         database.check_schema()
     except SchemaTooOld:
         if not database.is_sqlite:
             raise
         database.upgrade()
-    store = ArtifactStore(settings.artifacts_dir)
     if database.is_sqlite:  # others may share a Postgres database, and be uploading
         with database.read() as session:
             known = artifacts.all_uids(session)

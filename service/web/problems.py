@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from service.errors import InvalidInput, ServiceError
 from service.pages.rendering import render
+from service.web.wording import field_of, message_of
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +119,8 @@ def validation_problem(error: RequestValidationError) -> ProblemResponse:
     """
     fields = [
         FieldProblem(
-            field=".".join(str(part) for part in found["loc"][1:]) or str(found["loc"][0]),
-            message=_message(found),
+            field=field_of(found),
+            message=message_of(found),
             type=found["type"],
         )
         for found in error.errors()
@@ -129,15 +130,6 @@ def validation_problem(error: RequestValidationError) -> ProblemResponse:
     return problem_response(
         422, "invalid_request", first + more, title="The request does not fit", errors=fields
     )
-
-
-def _message(found: dict[str, Any]) -> str:
-    """What is wrong, in words for a person where the library's are for a programmer."""
-    if found["type"] == "string_pattern_mismatch" and found["loc"][0] == "path":
-        return "an id holds letters, digits, - and _ alone, 64 at most"
-    if found["loc"] == ("body",):
-        return "send one JSON object, with the header Content-Type: application/json"
-    return str(found["msg"]).removeprefix("Value error, ")
 
 
 def shown(request: Request, answer: ProblemResponse) -> Response:

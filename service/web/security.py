@@ -34,13 +34,14 @@ CONTENT_SECURITY_POLICY = (
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # without a referrer a form's origin would be "null"
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-DOCS_PATH = "/docs"
-"""FastAPI's own page, which loads its script from a CDN: the policy would leave it blank."""
+FORM_PREFIX = "/studies/"
+"""Paths that the pages' forms are sent to: a browser's session may write there and nowhere
+else. What they change is looked at once more behind this (``service.pages.forms``)."""
 
 
 class TokenScope(StrEnum):
@@ -48,7 +49,7 @@ class TokenScope(StrEnum):
 
     ADMIN = "admin"  # everything
     WORKER = "worker"  # the worker-facing routes alone
-    SESSION = "session"  # a browser's cookie: reading alone
+    SESSION = "session"  # a browser's cookie: reading, and the forms of our pages
 
 
 Identify = Callable[[str], TokenScope | None]
@@ -98,8 +99,8 @@ def host_name(host: str) -> str:
 class Authentication:
     """Lets a request through that shows a token good for it.
 
-    A bearer token, or a browser's cookie, which is good for reading only: so no page of
-    somebody else's can make a browser write here.
+    A bearer token, or a browser's cookie, which is good for reading and for the forms of our
+    own pages: so no page of somebody else's can make a browser write here.
 
     Args:
         app: What follows.
@@ -136,6 +137,10 @@ class Authentication:
             answer = problem_response(
                 403, "out_of_scope", f"a token of scope {known} is not good for this request"
             )
+        elif writes_by_cookie(known, scope["method"]) and not has_own_origin(headers):
+            answer = problem_response(
+                403, "foreign_origin", "a browser's session writes from this service's pages alone"
+            )
         else:
             await self._app(scope, receive, send)
             return
@@ -153,7 +158,25 @@ def may(scope: TokenScope, method: str, path: str) -> bool:
         return True
     if scope is TokenScope.WORKER:
         return path.startswith(WORKER_PREFIXES)
+    if method == "POST":
+        return path.startswith(FORM_PREFIX)
     return method in READING_METHODS and not path.startswith(WORKER_PREFIXES)
+
+
+def writes_by_cookie(scope: TokenScope, method: str) -> bool:
+    """Whether a request would change something on the word of a cookie."""
+    return scope is TokenScope.SESSION and method not in READING_METHODS
+
+
+def has_own_origin(headers: Headers) -> bool:
+    """Whether a request comes from a page of the service it is sent to (RFC 6454).
+
+    Browsers send ``Origin`` with every POST. Scheme and default port are left out of the
+    comparison: a proxy in front may end TLS.
+    """
+    origin = headers.get("origin", "")
+    scheme, _, host = origin.partition("://")
+    return scheme in ("http", "https") and host.lower() == headers.get("host", "").lower()
 
 
 def bearer_token(headers: Headers) -> str | None:
@@ -194,8 +217,7 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
-                if scope["path"] != DOCS_PATH:
-                    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+                headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -5,7 +5,6 @@ import signal
 import psutil
 import pytest
 
-from service.reports import comparable
 from tests.processes import Installation, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes"), pytest.mark.timeout(400)]
@@ -14,16 +13,10 @@ TASK = "digits-conv"
 """Long enough to be frozen in the middle of a run."""
 
 
-def outcome(installation, study):
-    report = installation.wait(study)
-    assert report.state == "completed", report.reason
-    return comparable(report), installation.curves(study, len(report.trials))
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     with Installation(tmp_path_factory.mktemp("undisturbed") / "data") as installation:
-        return outcome(installation, installation.create(TASK, seed=3))
+        return installation.run(TASK, seed=3)
 
 
 def training(installation):
@@ -48,7 +41,7 @@ def test_a_frozen_worker_changes_no_row_when_it_thaws(with_slot, undisturbed, tm
         assert installation.rows(state) == [("running",)], "the run ended before it was frozen"
 
         installation.add_agent(tmp_path / "warm", name="warm")
-        assert outcome(installation, study) == undisturbed
+        assert installation.outcome(study) == undisturbed
         assert installation.rows(state) == [("lost",)]
         # When a worker was last seen may change: nothing else may.
         before = installation.dump(without=("worker",))
@@ -66,9 +59,9 @@ def test_a_frozen_worker_changes_no_row_when_it_thaws(with_slot, undisturbed, tm
         assert installation.dump(without=("worker",)) == before
         installation.stop_agents(but={agent.pid})
         # The thawed one is of use again, and by then has said all it had to say.
-        assert outcome(installation, installation.create(TASK, seed=3)) == undisturbed
+        assert installation.run(TASK, seed=3) == undisturbed
         assert installation.rows(state) == [("lost",)]
-        assert outcome(installation, study) == undisturbed
+        assert installation.outcome(study) == undisturbed
 
 
 def late_writes(installation, attempt, fence):

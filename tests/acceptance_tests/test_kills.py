@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from service.reports import comparable
 from tests.processes import Installation
 
 pytestmark = [
@@ -26,7 +25,7 @@ LEAST_HITS = 15
 
 POINTS = {
     "service": ("claim.after_commit", "points.after_commit", "finish.after_commit"),
-    "conductor": ("advance.between_plan_and_write", "advance.after_commit"),
+    "conductor": ("advance.between_plan_and_write",),
     "agent": (
         *("agent.after_claim", "agent.after_points"),
         *("agent.before_finish", "agent.after_finish"),
@@ -35,10 +34,8 @@ POINTS = {
 }
 
 ALL_POINTS = [
-    pytest.param(f"{name}@{nth}", id=f"{name}-{nth}")
-    for names in POINTS.values()
-    for name in names
-    for nth in (1, 5)
+    *("advance.after_begin@1", "advance.after_plan@1", "advance.after_verdict@3"),
+    *(f"{name}@{nth}" for names in POINTS.values() for name in names for nth in (1, 5)),
 ]
 
 
@@ -46,10 +43,7 @@ ALL_POINTS = [
 def undisturbed(tmp_path_factory):
     """What the two tasks' studies end as when nobody dies."""
     with Installation(tmp_path_factory.mktemp("undisturbed") / "data") as installation:
-        return {
-            task: outcome(installation, installation.create(task, seed=3))
-            for task in (LONG_TASK, SHORT_TASK)
-        }
+        return {task: installation.run(task, seed=3) for task in (LONG_TASK, SHORT_TASK)}
 
 
 def running_attempts(installation: Installation) -> int:
@@ -69,7 +63,7 @@ def test_twenty_kills_at_random_moments(undisturbed, tmp_path):
             time.sleep(moment)
             hits += running_attempts(installation) > 0
             installation.kill(which)
-            assert outcome(installation, study) == undisturbed[LONG_TASK], (number, which, moment)
+            assert installation.outcome(study) == undisturbed[LONG_TASK], (number, which, moment)
         lost = installation.rows("SELECT count(*) FROM attempt WHERE number > 1")
     assert hits >= LEAST_HITS
     assert lost[0][0] >= LEAST_HITS - 5, "hardly any attempt had to be made again"
@@ -82,12 +76,5 @@ def test_a_kill_at_a_named_point(failpoint, undisturbed, tmp_path):
     environment = {"SEVENSTEP_FAILPOINT": f"{name}@{marker}@{nth}"}
     with Installation(tmp_path / "data", environment=environment) as installation:
         study = installation.create(SHORT_TASK, seed=3)
-        assert outcome(installation, study) == undisturbed[SHORT_TASK]
+        assert installation.outcome(study) == undisturbed[SHORT_TASK]
     assert marker.exists(), f"{name} was not passed {nth} times"
-
-
-def outcome(installation: Installation, study: str) -> tuple[object, object]:
-    """A study's report and every point of every trial, once it has ended."""
-    report = installation.wait(study)
-    assert report.state == "completed", report.reason
-    return comparable(report), installation.curves(study, len(report.trials))

@@ -127,14 +127,14 @@ def test_a_best_rate_at_an_end_asks_for_a_wider_pass(afters, low, high):
     report = finder(*afters)
 
     assert report.verdict is StepState.PASSED
-    assert wants_another_pass(report)
+    assert wants_another_pass([report])
     assert report.action.changes == {"low": pytest.approx(low), "high": pytest.approx(high)}
 
 
 def test_a_hard_range_is_not_left():
     space = SearchSpace({"lr": Float(1e-5, 1e-2, log=True, hard=True)})
 
-    assert not wants_another_pass(finder(2.3, 2.3, 1.5, 0.4, space=space))
+    assert not wants_another_pass([finder(2.3, 2.3, 1.5, 0.4, space=space)])
 
 
 def test_a_second_pass_tries_only_what_is_new_and_judges_everything():
@@ -148,7 +148,7 @@ def test_a_second_pass_tries_only_what_is_new_and_judges_everything():
     assert rates_of(second) == [pytest.approx(each, rel=1e-5) for each in (0.215443, 0.464159, 1)]
     assert report.learned["lr_best"] == pytest.approx(1e-1)
     assert report.evidence["num_rates"] == 8
-    assert not wants_another_pass(report)
+    assert not wants_another_pass([report])
 
 
 def test_all_rates_too_low():

@@ -14,6 +14,7 @@ from recipes.plan import Next
 from recipes.run import MemberSpec, RunSpec
 from recipes.step import (
     JobPlan,
+    Step,
     StepContext,
     StepKind,
     StepPlan,
@@ -42,7 +43,7 @@ from tests.recipes_tests.builders import description
 
 
 @dataclass
-class PlainStep:
+class PlainStep(Step):
     """Trains jobs of some members each, a generation at a time, and judges by their mean."""
 
     kind: StepKind
@@ -87,17 +88,25 @@ class PlainStep:
 
 
 def follow(steps: Sequence[int], history: Sequence[StepReport]) -> Next:
-    """One step after the other; a failed one waits for a person."""
-    if history and history[-1].verdict is StepState.FAILED:
-        return Next("needs_action", history[-1].sentence)
+    """One step after the other; a failed one waits for a person, unless it was skipped."""
+    last = history[-1] if history else None
+    is_skipped = last is not None and last.state is StepState.SKIPPED
+    if last is not None and last.verdict is StepState.FAILED and not is_skipped:
+        return Next("needs_action", last.sentence)
     left = steps[len(history) :]
     if not left:
         return Next("complete", "finished")
     return Next("run", "next", number=left[0])
 
 
-def recipe(*steps: PlainStep) -> Recipe:
-    return Recipe({step.kind.number: step for step in steps}, follow)
+def recipe(*steps: Step) -> Recipe:
+    """A recipe of these steps alone, of which a study carries out those it names."""
+    known = {step.kind.number: step for step in steps}
+
+    def next_step(config: StudyConfig, history: Sequence[StepReport]) -> Next:
+        return follow([number for number in config.steps if number in known], history)
+
+    return Recipe(known, next_step)
 
 
 ONE_STEP = recipe(PlainStep(StepKind.INITIAL_LOSS))
@@ -181,7 +190,7 @@ class Bench:
 
     def advance(self, study: str, steps: Recipe = ONE_STEP) -> None:
         """Take every decision there is to take."""
-        while advance(self.database, study, recipe=steps):
+        while advance(self.database, study, settings=self.settings, recipe=steps):
             pass
 
     def planned(self, jobs: Sequence[int] = (1,), worker: str | None = None) -> str:

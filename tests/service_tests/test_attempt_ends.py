@@ -99,8 +99,18 @@ def test_losses_have_an_end_too(bench: Bench) -> None:
     bench.settings = bench.settings.model_copy(update={"max_lost_attempts": 2})
     study = bench.planned([1])
     worker = bench.worker()
-    bench.finish(bench.must_claim(worker), AttemptState.PREEMPTED)
-    bench.finish(bench.must_claim(worker), AttemptState.PREEMPTED)
+    for _ in range(3):
+        bench.finish(bench.must_claim(worker), AttemptState.PREEMPTED)  # these count for nothing
+    for _ in range(2):
+        claim = bench.must_claim(worker)
+        with bench.database.write() as session:
+            attempts.lose(
+                session,
+                claim.attempt,
+                cause="lease_expired",
+                settings=bench.settings,
+                expired_only=False,
+            )
 
     assert bench.claim(worker) is None
     assert trial(bench, study).cause is TrialCause.LOST

@@ -95,7 +95,7 @@ def test_a_failed_gate_waits_for_a_person(bench: Bench) -> None:
     assert view.state is StudyState.NEEDS_ACTION
     assert view.reason == "1 trials"
     assert view.finished_at is None
-    assert not advance(bench.database, study, recipe=steps)
+    assert not advance(bench.database, study, settings=bench.settings, recipe=steps)
 
 
 def test_a_setting_that_does_not_fit_fails_the_study(bench: Bench) -> None:
@@ -139,7 +139,7 @@ def test_a_crash_between_plan_and_write_changes_nothing(
 
     monkeypatch.setattr("service.conductor.advance.failpoint", die)
     with pytest.raises(Killed):
-        advance(bench.database, study, recipe=ONE_STEP)
+        advance(bench.database, study, settings=bench.settings, recipe=ONE_STEP)
     assert bench.dump() == before
     monkeypatch.undo()
 
@@ -178,7 +178,7 @@ def test_a_stale_decision_is_dropped(bench: Bench) -> None:
     study = bench.create()
     bench.describe(bench.worker())
     with bench.database.read() as session:
-        snapshot = read(session, study)
+        snapshot = read(session, study, recipe=ONE_STEP, settings=bench.settings)
     assert snapshot is not None
     decision = decide(snapshot, ONE_STEP)
     with bench.database.write() as session:

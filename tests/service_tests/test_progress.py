@@ -9,7 +9,7 @@ from rich.console import Console
 
 from recipes.finding import Cause, Finding, Severity
 from recipes.step import Action, StepKind, StepReport, StepState
-from service.commands.progress import print_step
+from service.commands.step_words import print_step
 
 
 def finding(code: str, *, num_causes: int = 0, severity: Severity = Severity.ERROR) -> Finding:

@@ -38,8 +38,10 @@ def decide(
         (AttemptState.FAILED, "crashed", 3, 0, TrialCause.LOST),
         (AttemptState.LOST, "lease_expired", 2, 9, None),
         (AttemptState.LOST, "lease_expired", 0, 10, TrialCause.LOST),
-        (AttemptState.PREEMPTED, None, 0, 9, None),
-        (AttemptState.PREEMPTED, None, 0, 10, TrialCause.LOST),
+        (AttemptState.CANCELLED, None, 0, 10, TrialCause.LOST),
+        (AttemptState.PREEMPTED, None, 0, 1000, None),
+        (AttemptState.FAILED, "checkpoint_gone", 2, 9, None),
+        (AttemptState.FAILED, "checkpoint_gone", 3, 0, TrialCause.LOST),
     ],
 )
 def test_what_follows(

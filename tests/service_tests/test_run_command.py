@@ -8,8 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from recipes.budget import Budget
+from recipes.pricing import price
+from recipes.study import StudyConfig
+from recipes.timing import Timing
+from service.commands.client import Client
+from service.commands.price import price_lines
 from service.commands.task_option import absolute_task, default_name
-from tests.processes import SEVENSTEP, sevenstep
+from tests.processes import SEVENSTEP, serving, sevenstep
+from tests.recipes_tests.builders import description
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -67,14 +74,102 @@ def test_an_interrupted_run_keeps_its_study_and_leaves_no_process(tmp_path: Path
         text=True,
     )
     assert process.stdout is not None
-    first = process.stdout.readline()
-    assert "live at" in first
+    assert process.stdout.readline().startswith("Sevenstep ")
+    study = process.stdout.readline().partition("(")[2].partition(")")[0]
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=40)
     assert process.returncode == 130
-    assert "is kept" in errors
+    assert f"Study {study} is kept" in errors
+    assert f"`sevenstep serve --data-dir {tmp_path}`" in errors
+    assert f"`sevenstep study cancel {study} --data-dir {tmp_path}`" in errors
     assert json.loads((tmp_path / "server.json").read_text())["pid"] is None
+
+
+SOFTMAX = """\
+import torch
+from torch import nn
+from recipes import Task
+
+
+class Net(Task):
+    num_classes = 3
+
+    def data(self, split):
+        targets = torch.arange(120) % 3
+        return nn.functional.one_hot(targets, 4) * 3.0 + torch.randn(120, 4), targets
+
+    def model(self, params):
+        return nn.Sequential(nn.Linear(4, 3), nn.Softmax(1))
+"""
+
+
+def test_a_failed_gate_is_code_three_and_its_sentence_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(SOFTMAX)
+    data = str(tmp_path / "my data")
+    done = sevenstep("check", str(tmp_path / "net.py"), "--slots", "1", "--data-dir", data)
+    assert done.returncode == 3, done
+    assert done.stdout.count("Softmax is applied twice") == 1
+    assert "Stopped after step 1: it needs you." in done.stdout
+    serve = f"sevenstep serve --allow-task-files --data-dir '{data}'"
+    assert f"run `{serve}`" in done.stdout
+    assert f" 1 --data-dir '{data}'" in done.stdout.split("rerun ")[1].splitlines()[0]
+    assert "--reason ..." in done.stdout
+    assert "Findings: double_softmax" in done.stdout
+
+
+def test_a_service_that_runs_no_task_files_is_named_with_its_cure(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(SOFTMAX)
+    with serving(tmp_path / "data") as (process, file):
+        done = sevenstep("check", str(tmp_path / "net.py"), "--data-dir", str(tmp_path / "data"))
+    assert done.returncode == 1
+    assert f"{file.address} (process {process.pid}) does not run this task" in done.stderr
+    assert "Stop it and run this command again" in done.stderr
+
+
+def test_serve_says_which_studies_it_holds_back(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(SOFTMAX)
+    with (
+        serving(tmp_path / "data", "--allow-task-files") as (_, file),
+        Client(file.address, file.token) as client,
+    ):
+        config = StudyConfig(name="left", task=str(tmp_path / "net.py"))
+        study = client.create_study(config).id
+    with serving(tmp_path / "data") as (process, _):
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+    assert f"Held back, because this service does not run their tasks: left ({study})" in lines[2]
+    assert f"--allow-task-files --data-dir {tmp_path / 'data'}" in lines[2]
+
+
+def test_a_plan_prices_every_step_and_creates_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    words = ("run", "digits", "--plan", "--budget", "2m", "--slots", "2", "--data-dir", str(data))
+    done = sevenstep(*words, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [step["number"] for step in found["steps"]] == [1, 2, 3, 4, 5, 6, 7]
+    assert found["slots"] == 2
+    assert found["timing"]["seconds_per_epoch"] > 0
+    assert found["seconds"] == pytest.approx(sum(step["seconds"] for step in found["steps"]))
+    assert found["trials"] == sum(step["trials"] for step in found["steps"])
+    assert not data.exists()
+
+
+@pytest.mark.parametrize(
+    ("measured", "how"), [(3.0, "trained whole"), (0.1, "scaled up from 0.1 of an epoch")]
+)
+def test_a_plan_says_what_was_measured_and_what_is_assumed(measured: float, how: str) -> None:
+    config = StudyConfig(name="n", task="digits", budget=Budget(wall_seconds=120), steps=(1, 4))
+    timing = Timing(seconds_per_epoch=0.5, measured_epochs=measured, device="cpu", slots=2)
+    prices = price(description(), config, timing.seconds_per_epoch, 2)
+    lines = price_lines(config, timing, 2, prices)
+    assert lines[0].startswith(f"0.5 s an epoch at the middle of the space on cpu, {how};")
+    assert "2 trials at a time; budget: 2m. Assumed:" in lines[0]
+    assert lines[2].startswith("1 initial loss")
+    assert lines[4].startswith("4 coarse search")
+    assert lines[-2].startswith("all ")
+    assert lines[-1] == "Nothing was created."
 
 
 def test_usage_errors_are_code_two() -> None:

@@ -14,6 +14,9 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy.engine import make_url
 
+from recipes.study import StudyState
+from service import studies
+from service.conductor.active_clock import ActiveClock
 from service.database import schema
 from service.database.base import Base
 from service.database.engine import Database
@@ -104,6 +107,51 @@ def test_down_and_up_again(
     bench.database.upgrade()
 
     assert bench.create()
+
+
+def test_studies_of_an_older_release_go_on(
+    database_url: str, open_database: OpenDatabase, settings: Settings
+) -> None:
+    """A study under way, with curves and outcomes, on a database of the release before."""
+    bench = Bench(open_database(database_url), settings)
+    worker = bench.worker()
+    study = bench.planned([2], worker=worker)
+    claim = bench.must_claim(worker)
+    bench.points(claim, block(0, 1.0, 2.0), outcomes=[outcome(0)])
+    whole = bench.dump()
+    bench.database.dispose()
+    schema.downgrade(make_url(database_url), "0001")
+    with pytest.raises(SchemaTooOld, match="has schema 0001"):
+        bench.database.check_schema()
+
+    bench.database.upgrade()
+
+    new = {
+        "study": {"result", "active_seconds", "active_since", "rerun_from"},
+        "step_run": {"active_seconds_before"},
+        "trial": {"iterations", "epoch_iterations", "value"},
+        "attempt": {"seconds"},
+        "worker": {"has_died"},
+    }
+    after = bench.dump()
+    for table, rows in whole.items():
+        kept = [
+            {name: value for name, value in row.items() if name not in new.get(table, ())}
+            for row in rows
+        ]
+        there = [
+            {name: value for name, value in row.items() if name not in new.get(table, ())}
+            for row in after[table]
+        ]
+        assert there == kept, table
+    ActiveClock(bench.database).beat()
+    bench.points(claim, block(1, 3.0), outcomes=[outcome(1)])
+    bench.finish(claim)
+    bench.advance(study)
+    with bench.database.read() as session:
+        view = studies.get(session, study)
+    assert view.state is StudyState.COMPLETED
+    assert view.budget.used.wall_seconds >= 0
 
 
 def test_child_rows_survive_a_table_made_anew(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.pages.routes import own_path
+from service.pages.login import own_path
 from service.web.security import COOKIE, TokenScope, host_name, is_open, may
 from tests.service_tests.served import Served, served
 

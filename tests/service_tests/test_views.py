@@ -60,7 +60,7 @@ def test_a_study_tells_what_it_does_now(bench: Bench) -> None:
     assert view.current.sentence == summary.sentence == "4 trials of initial_loss"
     assert view.space is not None
     assert list(view.space) == ["lr", "weight_decay", "hidden"]
-    assert view.planned_steps == (1, 2, 3)
+    assert view.planned_steps == (1, 2, 3, 4, 5, 6, 7)
 
 
 def test_trials_by_step_state_and_page(bench: Bench) -> None:
@@ -165,6 +165,10 @@ def test_workers_are_known_by_their_heartbeats(bench: Bench) -> None:
     assert states()["idle"] is WorkerState.LATE
     time.sleep(bench.settings.lease_seconds)
     assert states()["idle"] is WorkerState.LOST
+    with bench.database.write() as session:  # whoever started it saw it dead
+        assert workers.goodbye_named(session, "busy", settings=bench.settings) == 1
+    assert states()["busy"] is WorkerState.LOST
+    assert states()["gone"] is WorkerState.GONE
     with bench.database.write() as session:
         workers.heartbeat(session, names["idle"])
         with pytest.raises(NotFound):

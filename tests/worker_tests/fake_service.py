@@ -11,6 +11,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +28,7 @@ from recipes.wire import (
     PointsRequest,
     RegisterRequest,
     ResumePoint,
+    Snapshot,
 )
 
 TOKEN = "svs_test"
@@ -49,11 +51,14 @@ class AttemptRecord:
     job: Job
     fence: int
     resume: tuple[ResumePoint, ...] = ()
+    used: tuple[Snapshot, ...] = ()
     worker: str | None = None
     slot: int | None = None
     points: list[Point] = field(default_factory=list)  # in order of arrival, each once
     outcomes: list[MemberOutcome] = field(default_factory=list)
     checkpoints: list[tuple[int, int, int, bytes]] = field(default_factory=list)
+    snapshots: list[tuple[int, int, int, bytes]] = field(default_factory=list)
+    arrivals: list[str] = field(default_factory=list)  # artifacts and outcomes, in order
     finish: FinishRequest | None = None
     num_heartbeats: int = 0
     num_writes: int = 0
@@ -82,6 +87,7 @@ class FakeService:
         self.workers: dict[str, RegisterRequest] = {}
         self.goodbyes: list[str] = []
         self.artifacts: dict[str, bytes] = {}
+        self.num_fetched: Counter[str] = Counter()
         self.num_worker_heartbeats = 0
         self.trouble: list[tuple[str, Problem]] = []  # what the next call of a path's end gets
         self.broken: dict[str, Problem] = {}  # what every call of a path's end gets
@@ -133,10 +139,15 @@ class FakeService:
             server.server_close()
 
     def enqueue(
-        self, job: Job, *, resume: tuple[ResumePoint, ...] = (), fence: int = 1
+        self,
+        job: Job,
+        *,
+        resume: tuple[ResumePoint, ...] = (),
+        used: tuple[Snapshot, ...] = (),
+        fence: int = 1,
     ) -> AttemptRecord:
         with self.changed:
-            record = AttemptRecord(job, fence, resume)
+            record = AttemptRecord(job, fence, resume, used)
             self.attempts[f"a{len(self.attempts)}"] = record
             self.changed.notify_all()
             return record
@@ -203,6 +214,7 @@ class FakeService:
                         lease_seconds=self.periods["lease_seconds"],
                         job=record.job,
                         resume=record.resume,
+                        snapshots=record.used,
                     )
                     return 200, claim.model_dump_json().encode()
             if not self.changed.wait(until - time.monotonic()):
@@ -237,19 +249,26 @@ class FakeService:
         fresh = [point for point in new if point not in known]
         record.points += fresh
         ended = {outcome.trial for outcome in record.outcomes}
-        record.outcomes += [item for item in request.outcomes if item.trial not in ended]
+        new_outcomes = [item for item in request.outcomes if item.trial not in ended]
+        record.outcomes += new_outcomes
+        record.arrivals += [f"outcome {item.trial}" for item in new_outcomes]
         return 200, json.dumps({"accepted": len(fresh)}).encode()
 
     def store(self, attempt: str, body: bytes, query: dict[str, str]) -> tuple[int, bytes]:
         record = self._fenced(attempt, int(query["fence"]))
         trial, epoch, iteration = (int(query[key]) for key in ("trial", "epoch", "iteration"))
-        record.checkpoints.append((trial, epoch, iteration, body))
+        kept = {"checkpoint": record.checkpoints, "snapshot": record.snapshots}[query["kind"]]
+        kept.append((trial, epoch, iteration, body))
+        record.arrivals.append(f"{query['kind']} {trial}")
         name = f"f{len(self.artifacts)}"
         self.artifacts[name] = body
         digest = hashlib.sha256(body).hexdigest()
         return 200, json.dumps({"artifact": name, "sha256": digest}).encode()
 
     def fetch(self, _: str, artifact: str, __: bytes, ___: dict[str, str]) -> tuple[int, bytes]:
+        if artifact not in self.artifacts:
+            raise Problem(404, "not_found")
+        self.num_fetched[artifact] += 1
         return 200, self.artifacts[artifact]
 
     def finish(self, attempt: str, body: bytes, _: dict[str, str]) -> tuple[int, bytes]:

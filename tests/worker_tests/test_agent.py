@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from recipes.run import Job, JobKind, MemberSpec, RunSpec, TaskRef
-from recipes.wire import AttemptState, ResumePoint
+from recipes.wire import AttemptState, ResumePoint, Snapshot
 from tests.worker_tests.fake_service import TOKEN, AttemptRecord, FakeService, Problem
 from tests.worker_tests.stand_in_slot import COMMAND
 from worker.agent.agent import Agent, AgentError
@@ -317,6 +317,88 @@ def test_checkpoints_come_back(service: FakeService, tmp_path: Path) -> None:
     with agent_at(service, tmp_path):
         service.wait_for(lambda: record.finish)
     assert record.checkpoints == [(0, 2, 2, b"state+")]
+
+
+def test_a_waiting_member_s_artifacts_arrive_before_its_outcome(
+    service: FakeService, tmp_path: Path
+) -> None:
+    record = service.enqueue(train_job("any:pause", num_members=2))
+    with agent_at(service, tmp_path):
+        service.wait_for(lambda: record.finish)
+    assert record.arrivals == [
+        "checkpoint 0", "snapshot 0", "outcome 0", "checkpoint 1", "snapshot 1", "outcome 1"
+    ]  # fmt: skip
+    assert record.checkpoints == [(0, 3, 30, b"state"), (1, 3, 30, b"state")]
+    assert record.snapshots == [(0, 2, 20, b"best"), (1, 2, 20, b"best")]
+
+
+def test_an_outcome_is_not_sent_when_its_checkpoint_was_not_taken(
+    service: FakeService, tmp_path: Path
+) -> None:
+    service.broken = {"artifacts": Problem(413, "too_large")}
+    record = service.enqueue(train_job("any:pause"))
+    with agent_at(service, tmp_path):
+        service.wait_for(lambda: record.finish)
+    assert record.outcomes == []
+    assert record.finish is not None
+    assert record.finish.state is AttemptState.FAILED
+    assert record.finish.error is not None
+    assert "too_large" in record.finish.error.message
+
+
+def test_a_checkpoint_that_is_gone_fails_the_attempt_and_names_the_trial(
+    service: FakeService, tmp_path: Path
+) -> None:
+    service.artifacts["here"] = b"state"
+    points = tuple(
+        ResumePoint(trial=trial, epoch=1, iteration=1, artifact=artifact)
+        for trial, artifact in enumerate(("gone", "here", "gone too"))
+    )
+    record = service.enqueue(train_job("any:resume", num_members=3), resume=points)
+    good = service.enqueue(train_job())
+    with agent_at(service, tmp_path):
+        service.wait_for(lambda: good.finish)
+    assert record.finish is not None
+    assert record.finish.state is AttemptState.FAILED
+    assert record.finish.error is not None
+    assert record.finish.error.kind == "checkpoint_gone"
+    assert record.finish.error.message.endswith("of trial 0, 2")
+    assert (record.points, record.outcomes) == ([], [])
+    assert good.finish is not None
+    assert good.finish.state is AttemptState.SUCCEEDED
+
+
+def test_snapshots_are_fetched_once_and_one_that_is_gone_is_left_out(
+    service: FakeService, tmp_path: Path
+) -> None:
+    service.artifacts = {"x": b"ten", "y": b"eleven"}
+    used = tuple(
+        Snapshot(trial=trial, artifact=artifact)
+        for trial, artifact in ((10, "x"), (11, "y"), (12, "gone"))
+    )
+    records = []
+    with agent_at(service, tmp_path):
+        for path in ("any:use", "other:use"):  # two processes, one slot
+            records.append(service.enqueue(train_job(path), used=used))
+            service.wait_for(lambda: records[-1].finish)
+    for record in records:
+        assert record.snapshots == [(10, 1, 1, b"ten+"), (11, 1, 1, b"eleven+")]
+        assert record.finish is not None
+        assert record.finish.state is AttemptState.SUCCEEDED
+    assert service.num_fetched == {"x": 1, "y": 1}
+
+
+def test_a_process_of_another_version_fails_the_attempt_with_the_reason(
+    service: FakeService, tmp_path: Path
+) -> None:
+    record = service.enqueue(train_job("any:stranger"))
+    with agent_at(service, tmp_path):
+        service.wait_for(lambda: record.finish)
+    assert record.finish is not None
+    assert record.finish.error is not None
+    assert record.finish.error.kind == "error"  # no other attempt would fare better
+    assert "Start the worker again" in record.finish.error.message
+    assert "of a later version" in (record.finish.error.traceback or "")
 
 
 def test_an_offline_run_is_given_up(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tests.worker_tests.fake_service import TOKEN, FakeService, Problem
 from worker.agent.backoff import Backoff
 from worker.agent.client import (
     Fenced,
+    Gone,
     Refused,
     ServiceClient,
     ServiceError,
@@ -37,6 +38,10 @@ def points(client: ServiceClient) -> object:
     return client.points("a0", PointsRequest(fence=1))
 
 
+def fetch(client: ServiceClient) -> object:
+    return client.fetch_artifact("a0", "f0")
+
+
 @pytest.mark.parametrize(
     ("call", "path", "problem", "error"),
     [
@@ -47,6 +52,7 @@ def points(client: ServiceClient) -> object:
         (claim, "claim", Problem(404, "not_found"), UnknownWorker),
         (claim, "claim", Problem(503, "busy"), Unreachable),
         (points, "points", Problem(404, "not_found"), Fenced),
+        (fetch, "f0", Problem(404, "not_found"), Gone),
         (points, "points", Problem(409, "fenced"), Fenced),
         (points, "points", Problem(409, "conflicting_points"), Fenced),
         (points, "points", Problem(413, "too_large"), Refused),

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -379,6 +380,8 @@ SHARED = nn.Linear(4, 3)
         (Small(lambda: SHARED), "same weights twice", "new model"),
         (Small(lambda: nn.Linear(5, 3)), "raised on float32 (32, 4)", "shape and type"),
         (Small(lambda: nn.Linear(4, 2)), "(32, 2)", "3 outputs"),
+        (Small(num_classes=2), "(22, 3)", "set num_classes = 3: the labels go up to 2"),
+        (Small(lambda: nn.Linear(4, 5)), "(32, 5)", "or set num_classes = 5 if there are"),
         (Small(lambda: Layer(lambda y: (y, y))), "returned a tuple", "the outputs alone"),
         (Small(lambda: Layer(lambda y: y.sum())), "returned float32 ()", "first dimension"),
         (Small(lambda: Layer(lambda y: y.flatten())), "(96,)", "here 32"),
@@ -404,6 +407,22 @@ def test_tasks_that_cannot_be_used(task: Task, message: str, cure: str) -> None:
     assert message in problem.message
     assert cure in problem.cure
     assert problem.file == __file__
+
+
+def test_an_error_names_its_method_s_line_or_none() -> None:
+    with pytest.raises(TaskError) as caught:
+        described(Small(targets=torch.zeros(40)))  # its class says where its data are
+    assert caught.value.problem.line == Small.data.__code__.co_firstlineno
+    assert str(caught.value).startswith(f"{__file__}:{Small.data.__code__.co_firstlineno}: data(")
+
+    with pytest.raises(TaskError) as caught:
+        described(Small(lambda: nn.Linear(4, 2)))
+    assert caught.value.problem.line == Small.model.__code__.co_firstlineno
+
+    with pytest.raises(TaskError) as caught:
+        described(Small(objective=("f1", "maximize")))
+    assert caught.value.problem.line is None
+    assert str(caught.value).startswith(f"{__file__}: `objective` names")
 
 
 def test_the_line_of_a_model_that_raises_is_named() -> None:
@@ -503,6 +522,15 @@ def test_identical_samples_are_found() -> None:
     found = describe_overlap((train, labels), (val, labels[:3]))
 
     assert (found.train_val, found.conflicting) == (1, 3)
+
+
+def test_a_column_made_by_indexing_with_none_can_be_compared() -> None:
+    """NumPy gives it a stride of 0, and torch takes that over."""
+    column = torch.tensor(np.arange(4.0)[:, None])
+    assert column.stride(1) == 0
+    found = describe_overlap((column, column), (column[1:2], column[1:2]))
+
+    assert (found.train_val, found.conflicting) == (1, 0)
 
 
 def test_the_overlap_of_large_data_is_quick() -> None:

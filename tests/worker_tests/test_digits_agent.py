@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from recipes.run import Job, JobKind, MemberSpec, RunSpec, TaskRef
-from recipes.wire import AttemptState
+from recipes.wire import AttemptState, ResumePoint, Snapshot
 from tests.worker_tests.fake_service import TOKEN, FakeService
 
 SEVENSTEP = (sys.executable, "-P", "-m", "recipes.cli")
@@ -76,6 +76,53 @@ def test_describes_and_trains_digits(service: FakeService, tmp_path: Path) -> No
     assert losses[-1] < losses[0] / 2
     assert service.goodbyes == ["w1"]
     assert TOKEN.encode() not in log
+
+
+def test_a_trial_goes_on_exactly_and_its_snapshots_are_averaged(
+    service: FakeService, tmp_path: Path
+) -> None:
+    members = tuple(
+        MemberSpec(trial=trial, params={"lr": 0.1, "hidden": hidden}, seed=trial, data_seed=0)
+        for trial, hidden in enumerate((16, 32))
+    )
+    run = RunSpec(members=members, epochs=3, keep_snapshot=True, evaluate_at_best=("test",))
+
+    def job(run: RunSpec) -> Job:
+        return Job(kind=JobKind.TRAIN, task=TaskRef(path="digits"), run=run)
+
+    whole = service.enqueue(job(run))
+    paused = service.enqueue(job(run.model_copy(update={"until_epoch": 1})))
+    with worker_at(service, tmp_path):
+        service.wait_for(lambda: paused.finish, timeout_seconds=60.0)
+        assert [outcome.state for outcome in paused.outcomes] == ["waiting", "waiting"]
+        artifacts = {content: name for name, content in service.artifacts.items()}
+        resumed = service.enqueue(
+            job(run),
+            resume=tuple(
+                ResumePoint(trial=trial, epoch=epoch, iteration=at, artifact=artifacts[content])
+                for trial, epoch, at, content in paused.checkpoints
+            ),
+        )
+        mean = MemberSpec(trial=2, params={}, seed=0, data_seed=0, snapshots=(0, 1))
+        average = service.enqueue(
+            job(RunSpec(members=(mean,), iterations=0, evaluate_at_best=("test",))),
+            used=tuple(
+                Snapshot(trial=trial, artifact=artifacts[content])
+                for trial, _, _, content in whole.snapshots
+            ),
+        )
+        service.wait_for(lambda: average.finish, timeout_seconds=60.0)
+    assert [record.finish and record.finish.state for record in service.attempts.values()] == [
+        AttemptState.SUCCEEDED
+    ] * 4
+    assert resumed.snapshots == whole.snapshots
+    assert [outcome.model_copy(update={"seconds": 0.0}) for outcome in resumed.outcomes] == [
+        outcome.model_copy(update={"seconds": 0.0}) for outcome in whole.outcomes
+    ]
+    assert sorted(paused.points + resumed.points) == sorted(whole.points)
+    (test,) = average.outcomes[0].at_best
+    worst = min(outcome.at_best[0].metrics["accuracy"].mean for outcome in whole.outcomes)
+    assert test.metrics["accuracy"].mean > worst
 
 
 @pytest.mark.slow

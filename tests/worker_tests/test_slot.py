@@ -107,6 +107,23 @@ def test_a_child_that_speaks_nonsense_is_ended() -> None:
         end = receive(process)
     assert isinstance(end, Exited)
     assert end.returncode == -9
+    assert end.error().kind == "error"
+    assert "understand each other" in end.error().message
+    assert "nonsense" in (end.error().traceback or "")
+
+
+def test_a_child_that_cannot_read_a_command_says_so() -> None:
+    with slot() as process:
+        assert isinstance(receive(process), Ready)
+        stdin = process._process.stdin
+        assert stdin is not None
+        stdin.write(b'{"type": "job", "of": "a later version"}\n')
+        stdin.flush()
+        end = receive(process)
+    assert isinstance(end, Exited)
+    assert end.error().kind == "error"
+    assert "understand each other" in end.error().message
+    assert "a command that cannot be read" in (end.error().traceback or "")
 
 
 def test_a_process_serves_the_task_it_had_first(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ import threading
 import time
 
 from recipes.curve import CurveBlock
-from recipes.wire import MAX_BLOCKS
+from recipes.wire import MAX_BLOCKS, ArtifactKind
 from tests.worker_tests.stand_in_slot import outcome
 from worker.agent.spool import BATCH_OUTCOMES, BATCH_POINTS, Batch, Spool, cut
-from worker.slot.messages import CheckpointWritten
+from worker.slot.messages import ArtifactWritten
 
-CHECKPOINT = CheckpointWritten(trial=0, epoch=1, iteration=9, path="/x")
+CHECKPOINT, SNAPSHOT = (
+    ArtifactWritten(kind=kind, trial=0, epoch=1, iteration=9, path="/x") for kind in ArtifactKind
+)
 
 
 def block(num_points: int, first: int = 0) -> CurveBlock:
@@ -31,6 +33,9 @@ def test_a_batch_is_cut_where_it_is_full() -> None:
 def test_a_checkpoint_travels_alone_after_what_it_covers() -> None:
     assert cut([block(1), CHECKPOINT, block(1)]) == (1, True)
     assert cut([CHECKPOINT, block(1)]) == (1, True)
+    assert cut([CHECKPOINT, SNAPSHOT, outcome(0)]) == (1, True)
+    assert cut([SNAPSHOT, outcome(0)]) == (1, True)
+    assert cut([outcome(0), SNAPSHOT]) == (1, True)
 
 
 def test_reports_leave_in_order_and_none_is_lost() -> None:
@@ -53,7 +58,7 @@ def test_reports_leave_in_order_and_none_is_lost() -> None:
     spool.close()
     thread.join(5.0)
     assert [item for batch in batches for item in batch.blocks] == reports
-    position = next(i for i, batch in enumerate(batches) if batch.checkpoint)
+    position = next(i for i, batch in enumerate(batches) if batch.artifact)
     assert [item for batch in batches[:position] for item in batch.blocks] == reports[:10]
     assert batches[-1].outcomes == (outcome(0),)
 

@@ -48,6 +48,11 @@ def test_a_built_in_task_loads_by_name() -> None:
     assert type(load_task(TaskRef(path="digits-conv"))).__name__ == "DigitsConv"
 
 
+@pytest.mark.parametrize("name", ["image_folder", "image_folder-mlp", "tabular"])
+def test_a_built_in_task_says_which_arguments_it_needs(name: str) -> None:
+    assert "--arg path=..." in problem_of(name).cure
+
+
 def test_a_task_loads_by_file_with_and_without_its_class(tmp_path: Path) -> None:
     file = write(tmp_path, GOOD)
 

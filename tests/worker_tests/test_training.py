@@ -400,16 +400,6 @@ def test_augment_gets_the_setting_where_it_asks_for_it() -> None:
     assert seen == [0.5, 0.5]
 
 
-def test_lazy_layers_are_given_their_shapes() -> None:
-    class Lazy(Blobs):
-        def model(self, params: object) -> nn.Module:
-            return nn.Sequential(nn.LazyLinear(16), nn.ReLU(), nn.LazyLinear(4))
-
-    report = trained(Lazy(), run_spec({"init": "kaiming"}, epochs=2))
-    assert report.outcomes[0].message is None
-    assert report.curve("loss").values[-1] < report.curve("loss").values[0]
-
-
 def test_params_of_the_trainer_reach_it() -> None:
     def last_loss(**params: object) -> float:
         return trained(Blobs(), run_spec(params, iterations=8)).curve("loss").values[-1]

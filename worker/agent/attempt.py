@@ -11,7 +11,6 @@ from pathlib import Path
 
 from recipes.failpoint import failpoint
 from recipes.wire import (
-    AttemptError,
     AttemptState,
     Claim,
     FinishRequest,
@@ -19,16 +18,19 @@ from recipes.wire import (
     PointsRequest,
 )
 from worker.agent.backoff import Backoff
-from worker.agent.client import Fenced, Refused, ServiceClient, Unauthorized, Unreachable
+from worker.agent.client import Fenced, Gone, Refused, ServiceClient, Unauthorized, Unreachable
+from worker.agent.ending import conclude
 from worker.agent.slot import Exited, SlotProcess
+from worker.agent.snapshots import SnapshotCache
 from worker.agent.spool import Batch, Spool
 from worker.slot.messages import (
-    CheckpointWritten,
+    ArtifactWritten,
     DropTrials,
     JobDone,
     OutcomeReported,
     PointsReported,
     ResumeFile,
+    SnapshotFile,
     StartJob,
     StopJob,
 )
@@ -53,7 +55,8 @@ class AttemptRun:
         claim: What the service handed out.
         client: The way to the service.
         process: A slot process that serves the claim's task.
-        directory: A private, existing folder for checkpoint files.
+        directory: A private, existing folder for files with artifacts.
+        snapshots: Where those of earlier trials are kept.
         checkpoint_seconds: Least time between checkpoints of a member.
         batch_seconds: Longest time a point waits for others to travel with.
         grace_seconds: How long a process told to stop may take before it is killed.
@@ -69,6 +72,7 @@ class AttemptRun:
         process: SlotProcess,
         *,
         directory: Path,
+        snapshots: SnapshotCache,
         checkpoint_seconds: float,
         batch_seconds: float,
         grace_seconds: float,
@@ -79,6 +83,7 @@ class AttemptRun:
         self._client = client
         self._process = process
         self._directory = directory
+        self._snapshots = snapshots
         self._checkpoint_seconds = checkpoint_seconds
         self._grace_seconds = grace_seconds
         self._max_offline_seconds = max_offline_seconds
@@ -88,6 +93,7 @@ class AttemptRun:
         self._abandoned = threading.Event()
         self._stop_as: AttemptState | None = None  # the state to finish with once told to stop
         self._refusal: str | None = None  # why the service takes no more reports
+        self._gone: list[int] = []  # trials whose checkpoint the service no longer has
         self._has_stalled = False
         self._is_started = False
         self._kill_at = float("inf")  # on this machine's monotonic clock, like all times here
@@ -182,15 +188,17 @@ class AttemptRun:
     def _run_job(self) -> JobDone | Exited | None:
         """Start the job and follow it to its end; None when it was not started."""
         resume = self._fetch_resume_points()
+        snapshots = self._fetch_snapshots() if not self._gone else ()
         sender = threading.Thread(target=self._send_reports, name=f"send-{self.claim.attempt}")
         with self._changing:  # a stop comes before the job or after it, never in between
-            if self._stop_as or self._refusal or self._abandoned.is_set():
+            if self._stop_as or self._refusal or self._gone or self._abandoned.is_set():
                 return None
             self._process.send(
                 StartJob(
                     attempt=self.claim.attempt,
                     job=self.claim.job,
                     resume=resume,
+                    snapshots=snapshots,
                     checkpoint_seconds=self._checkpoint_seconds,
                     directory=str(self._directory),
                 )
@@ -217,7 +225,7 @@ class AttemptRun:
                     self._spool.put(block)
                 case OutcomeReported(outcome=outcome):
                     self._spool.put(outcome)
-                case CheckpointWritten():
+                case ArtifactWritten():
                     self._spool.put(message)
                 case _:
                     pass
@@ -243,8 +251,13 @@ class AttemptRun:
         points = []
         for point in self.claim.resume:
             path = self._directory / f"resume-{point.trial}.checkpoint"
-
-            if self._deliver(partial(self._fetch, point.artifact, path)):
+            try:
+                is_here = self._deliver(partial(self._fetch, point.artifact, path))
+            except Gone as error:
+                logger.warning("%s: the checkpoint of trial %d: %s", self, point.trial, error)
+                self._gone.append(point.trial)
+                continue
+            if is_here:
                 points.append(
                     ResumeFile(
                         trial=point.trial,
@@ -258,6 +271,26 @@ class AttemptRun:
     def _fetch(self, artifact: str, path: Path) -> None:
         path.write_bytes(self._client.fetch_artifact(self.claim.attempt, artifact))
 
+    def _fetch_snapshots(self) -> tuple[SnapshotFile, ...]:
+        """Bring the snapshots the members use onto this machine.
+
+        One that the service no longer has is left out, as it would be from a claim: the
+        member that needs it fails alone, and says so.
+        """
+        files = []
+        for snapshot in self.claim.snapshots:
+            download = partial(self._client.fetch_artifact, self.claim.attempt, snapshot.artifact)
+            try:
+                is_here = self._deliver(partial(self._snapshots.get, snapshot.artifact, download))
+            except Gone as error:
+                logger.warning("%s: the snapshot of trial %d: %s", self, snapshot.trial, error)
+                continue
+            if is_here:
+                failpoint("agent.after_fetch")
+                path = self._snapshots.path(snapshot.artifact)
+                files.append(SnapshotFile(trial=snapshot.trial, path=str(path)))
+        return tuple(files)
+
     def _send_reports(self) -> None:
         try:
             while (batch := self._spool.take()) is not None:
@@ -269,24 +302,26 @@ class AttemptRun:
             self._refuse(f"{type(error).__name__}: {error}")
 
     def _send(self, batch: Batch) -> None:
-        if batch.checkpoint is not None:
-            self._send_checkpoint(batch.checkpoint)
+        if batch.artifact is not None:
+            self._send_artifact(batch.artifact)
             return
         request = PointsRequest(
             fence=self.claim.fence, blocks=batch.blocks, outcomes=batch.outcomes
         )
         self._client.points(self.claim.attempt, request)
 
-    def _send_checkpoint(self, checkpoint: CheckpointWritten) -> None:
-        path = Path(checkpoint.path)
-        self._client.store_checkpoint(
+    def _send_artifact(self, artifact: ArtifactWritten) -> None:
+        path = Path(artifact.path)
+        self._client.store_artifact(
             self.claim.attempt,
+            kind=artifact.kind,
             fence=self.claim.fence,
-            trial=checkpoint.trial,
-            epoch=checkpoint.epoch,
-            iteration=checkpoint.iteration,
+            trial=artifact.trial,
+            epoch=artifact.epoch,
+            iteration=artifact.iteration,
             content=path.read_bytes(),
         )
+        failpoint(f"agent.after_{artifact.kind}")
         path.unlink()
 
     def _deliver(self, call: Callable[[], object]) -> bool:
@@ -297,6 +332,9 @@ class AttemptRun:
 
         Returns:
             Whether it had its effect. If not, the attempt is abandoned or refused.
+
+        Raises:
+            Gone: The artifact it asks for is no longer there.
         """
         backoff = Backoff()
         began_at = time.monotonic()
@@ -324,7 +362,7 @@ class AttemptRun:
 
     def _conclude(self, end: JobDone | Exited | None) -> FinishRequest:
         """How the attempt ended, in the service's words."""
-        state, error, description = conclude(end, self._stop_as, self._refusal)
+        state, error, description = conclude(end, self._stop_as, self._refusal, self._gone)
         if error is not None and self._has_stalled and isinstance(end, Exited):
             hung = f"the run said nothing for {self._stall_seconds:.0f} s and was ended"
             error = error.model_copy(update={"message": hung})
@@ -338,26 +376,3 @@ class AttemptRun:
                 "error": error,
             }
         )
-
-
-def conclude(
-    end: JobDone | Exited | None, stop_as: AttemptState | None, refusal: str | None
-) -> tuple[AttemptState, AttemptError | None, object]:
-    """State, error and description an attempt finishes with.
-
-    Args:
-        end: What the slot process said last; None when the job was never started.
-        stop_as: The state asked for when the run was told to stop.
-        refusal: Why reports could not be delivered.
-    """
-    if refusal is not None:
-        message = f"a report was not delivered: {refusal}"
-        return AttemptState.FAILED, AttemptError(kind="error", message=message), None
-    if isinstance(end, JobDone) and end.result == "succeeded":
-        return AttemptState.SUCCEEDED, None, end.description
-    if stop_as is not None:  # a process killed because it did not stop counts as stopped
-        return stop_as, None, None
-    if isinstance(end, JobDone) and end.error is not None:
-        return AttemptState.FAILED, end.error, None
-    assert isinstance(end, Exited), "a job ends early only when told to"
-    return AttemptState.FAILED, end.error(), None

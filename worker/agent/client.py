@@ -4,6 +4,7 @@ Errors:
 
 ServiceError
 ├── Unreachable     no answer, or one that asks to come back later: try again
+├── Gone            the service no longer has that artifact
 ├── Fenced          the attempt is no longer this worker's: write nothing more
 ├── UnknownWorker   the service does not know this worker: register again
 ├── Unauthorized    the token is missing, wrong or revoked
@@ -20,6 +21,7 @@ import httpx2
 from pydantic import BaseModel, ValidationError
 
 from recipes.wire import (
+    ArtifactKind,
     CheckpointAnswer,
     Claim,
     ClaimRequest,
@@ -52,6 +54,10 @@ class Unreachable(ServiceError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class Gone(ServiceError):
+    """The service no longer has that artifact."""
+
+
 class Fenced(ServiceError):
     """The attempt is no longer this worker's."""
 
@@ -70,6 +76,10 @@ class Refused(ServiceError):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+Missing = type[Fenced] | type[UnknownWorker] | type[Gone]
+"""What a 404 means, call by call."""
 
 
 class ServiceClient:
@@ -137,14 +147,28 @@ class ServiceClient:
         """The attempt has ended. Sending it twice has the effect of once."""
         self._post(f"/attempts/{attempt}/finish", request)
 
-    def store_checkpoint(
-        self, attempt: str, *, fence: int, trial: int, epoch: int, iteration: int, content: bytes
+    def store_artifact(
+        self,
+        attempt: str,
+        *,
+        kind: ArtifactKind,
+        fence: int,
+        trial: int,
+        epoch: int,
+        iteration: int,
+        content: bytes,
     ) -> CheckpointAnswer:
-        """Upload a member's checkpoint. The service compares the digest sent along."""
+        """Upload a member's checkpoint or snapshot. The service compares the digest sent along."""
         response = self._send(
             "POST",
             f"/attempts/{attempt}/artifacts",
-            params={"fence": fence, "trial": trial, "epoch": epoch, "iteration": iteration},
+            params={
+                "kind": kind.value,
+                "fence": fence,
+                "trial": trial,
+                "epoch": epoch,
+                "iteration": iteration,
+            },
             content=content,
             headers={
                 "Content-Type": "application/octet-stream",
@@ -154,8 +178,9 @@ class ServiceClient:
         return _read(CheckpointAnswer, response)
 
     def fetch_artifact(self, attempt: str, artifact: str) -> bytes:
-        """The bytes of an artifact the attempt may read."""
-        return self._send("GET", f"/attempts/{attempt}/artifacts/{artifact}").content
+        """The bytes of an artifact the attempt may read. Raises Gone when there is none."""
+        path = f"/attempts/{attempt}/artifacts/{artifact}"
+        return self._send("GET", path, missing=Gone).content
 
     def close(self) -> None:
         """Give the connections back. Calls that are under way fail."""
@@ -175,7 +200,7 @@ class ServiceClient:
         method: str,
         path: str,
         *,
-        missing: type[Fenced] | type[UnknownWorker] = Fenced,
+        missing: Missing = Fenced,
         **options: Any,
     ) -> httpx2.Response:
         try:
@@ -189,9 +214,7 @@ class ServiceClient:
         _refuse(response, path, missing)
 
 
-def _refuse(
-    response: httpx2.Response, path: str, missing: type[Fenced] | type[UnknownWorker]
-) -> NoReturn:
+def _refuse(response: httpx2.Response, path: str, missing: Missing) -> NoReturn:
     """Raise the error that an unsuccessful answer stands for."""
     code, sentence = _problem(response)
     status = response.status_code

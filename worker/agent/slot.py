@@ -22,6 +22,7 @@ from worker.agent.devices import Device
 from worker.slot.messages import (
     SLOT_MESSAGE,
     STACKS_SIGNAL,
+    UNREADABLE_EXIT,
     Command,
     SlotMessage,
     StartJob,
@@ -44,6 +45,7 @@ class Exited:
 
     returncode: int
     tail: str  # the last of what it wrote to standard error (and, by print, to output)
+    unreadable: str | None = None  # why the agent ended it: it said what cannot be read
 
     @property
     def sentence(self) -> str:
@@ -58,10 +60,25 @@ class Exited:
             return f"killed by {name}: by a person, or by the system because memory ran out"
         return f"killed by {name}"
 
+    @property
+    def is_misunderstanding(self) -> bool:
+        """Whether one of the two sent what the other could not read."""
+        return self.unreadable is not None or self.returncode == UNREADABLE_EXIT
+
     def error(self) -> AttemptError:
-        """The crash, as an attempt's error."""
-        message = f"the slot process died: {self.sentence}"
-        return AttemptError(kind="crashed", message=message, traceback=self.tail or None)
+        """The end, as an attempt's error: a crash, unless the two did not understand each other.
+
+        Then another process of this agent would not either: it is not worth another attempt.
+        """
+        if not self.is_misunderstanding:
+            message = f"the slot process died: {self.sentence}"
+            return AttemptError(kind="crashed", message=message, traceback=self.tail or None)
+        return AttemptError(
+            kind="error",
+            message="the worker and its slot process do not understand each other;"
+            " was Sevenstep updated while the worker ran? Start the worker again",
+            traceback=self.unreadable or self.tail or None,
+        )
 
 
 class SlotProcess:
@@ -87,6 +104,7 @@ class SlotProcess:
         self._messages: queue.Queue[SlotMessage | Exited] = queue.Queue(maxsize=1_000)
         self._sending = threading.Lock()
         self._reaped = False
+        self._unreadable: str | None = None
         self._tail: deque[bytes] = deque()
         self._readers = [
             threading.Thread(target=read, name=f"slot-{self.pid}-{read.__name__}", daemon=True)
@@ -166,8 +184,9 @@ class SlotProcess:
         for line in self._process.stdout:
             try:
                 message = SLOT_MESSAGE.validate_json(line)
-            except ValidationError:
-                logger.exception("slot process %d: not a message: %.200r", self.pid, line)
+            except ValidationError as error:
+                self._unreadable = f"not a message: {line[:200]!r}: {error}"
+                logger.error("slot process %d: %s", self.pid, self._unreadable)
                 self.kill()
                 return
             self._messages.put(message)
@@ -195,7 +214,7 @@ class SlotProcess:
         with self._sending, contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         tail = b"".join(self._tail)[-TAIL_BYTES:].decode(errors="replace")
-        self._messages.put(Exited(returncode, tail))
+        self._messages.put(Exited(returncode, tail, self._unreadable))
 
 
 def slot_environment(environment: Mapping[str, str], device: Device) -> dict[str, str]:

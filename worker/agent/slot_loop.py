@@ -17,6 +17,7 @@ from worker.agent.client import ServiceClient, UnknownWorker, Unreachable
 from worker.agent.devices import Device
 from worker.agent.registration import Registration
 from worker.agent.slot import Exited, SlotProcess
+from worker.agent.snapshots import SnapshotCache
 from worker.settings import AgentSettings
 from worker.slot.messages import Ready
 
@@ -43,7 +44,7 @@ class SlotLoop:
         client: The way to the service.
         registration: Who the agent is.
         settings: Periods.
-        directory: A private folder for the slot's checkpoint files.
+        directory: A private folder for the slot's files with artifacts.
         command: How a slot process is started.
         stopping: Set when the agent leaves.
     """
@@ -74,6 +75,7 @@ class SlotLoop:
         self._idle = threading.Event()
         self._idle.set()
         directory.mkdir(mode=0o700)
+        self._snapshots = SnapshotCache(directory / "snapshots")
         self._process = SlotProcess(device, command=command)
 
     def work(self) -> None:
@@ -171,6 +173,7 @@ class SlotLoop:
             self._client,
             self._process,
             directory=self._directory,
+            snapshots=self._snapshots,
             checkpoint_seconds=self._settings.checkpoint_seconds,
             batch_seconds=self._settings.batch_seconds,
             grace_seconds=self._settings.grace_seconds,
@@ -190,7 +193,9 @@ class SlotLoop:
                 self._idle.set()
             with contextlib.suppress(FileNotFoundError):  # the agent has left, folder and all
                 for file in self._directory.iterdir():
-                    file.unlink()
+                    if file.is_file():
+                        file.unlink()
+                self._snapshots.trim()
         if not run.leaves_clean_process:
             self._replace_process()
 
@@ -203,5 +208,7 @@ class SlotLoop:
 
 
 def _last_line(end: Exited) -> str:
+    if end.is_misunderstanding:
+        return end.error().message
     lines = [line for line in end.tail.splitlines() if line.strip()]
     return lines[-1].strip() if lines else end.sentence

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from recipes.curve import CurveBlock
 from recipes.outcome import MemberOutcome
 from recipes.wire import MAX_BLOCKS
-from worker.slot.messages import CheckpointWritten
+from worker.slot.messages import ArtifactWritten
 
 BATCH_POINTS = 2_000
 """Points that make a batch full."""
@@ -20,16 +20,16 @@ BATCH_OUTCOMES = 100
 SPOOL_POINTS = 1_000_000
 """Most points held back; a run that reports more while the service is away waits."""
 
-Report = CurveBlock | MemberOutcome | CheckpointWritten
+Report = CurveBlock | MemberOutcome | ArtifactWritten
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What goes to the service in one request: points and outcomes, or one checkpoint."""
+    """What goes to the service in one request: points and outcomes, or one artifact."""
 
     blocks: tuple[CurveBlock, ...] = ()
     outcomes: tuple[MemberOutcome, ...] = ()
-    checkpoint: CheckpointWritten | None = None
+    artifact: ArtifactWritten | None = None
 
 
 def num_points(report: Report) -> int:
@@ -40,12 +40,13 @@ def num_points(report: Report) -> int:
 def cut(reports: Sequence[Report]) -> tuple[int, bool]:
     """How many of the oldest reports make the next batch, and whether it is full.
 
-    A checkpoint travels alone, after everything reported before it: points are known to
-    the service before a checkpoint claims to cover them.
+    An artifact travels alone, after everything reported before it and before everything
+    reported after: points are known to the service before a checkpoint claims to cover
+    them, and a checkpoint or snapshot before an outcome that relies on it.
     """
     points = outcomes = 0
     for count, report in enumerate(reports):
-        if isinstance(report, CheckpointWritten):
+        if isinstance(report, ArtifactWritten):
             return (1, True) if count == 0 else (count, True)
         points += num_points(report)
         outcomes += isinstance(report, MemberOutcome)
@@ -123,8 +124,8 @@ class Spool:
         self._num_points -= sum(map(num_points, reports))
         self._oldest_at = time.monotonic()
         self._changed.notify_all()
-        if isinstance(reports[0], CheckpointWritten):
-            return Batch(checkpoint=reports[0])
+        if isinstance(reports[0], ArtifactWritten):
+            return Batch(artifact=reports[0])
         return Batch(
             blocks=tuple(report for report in reports if isinstance(report, CurveBlock)),
             outcomes=tuple(report for report in reports if isinstance(report, MemberOutcome)),

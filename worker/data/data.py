@@ -14,7 +14,7 @@ from recipes.words import plural
 from worker.data.samples import Samples, take
 from worker.data.stratified import draw_stratified
 from worker.describe.checks.samples import check_pair, check_same_form
-from worker.describe.errors import raised, task_error
+from worker.describe.errors import TaskError, raised, task_error
 from worker.describe.loader import task_file
 
 MADE_SHARE = 0.2
@@ -115,6 +115,8 @@ def _load_split(
 ) -> Samples | None:
     try:
         returned: Any = task.data(name)
+    except TaskError:  # says itself what is wrong, and where
+        raise
     except Exception as error:
         raise raised(
             error,

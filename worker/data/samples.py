@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from worker.describe.errors import describe_exception, raised, task_error
+from worker.describe.errors import TaskError, describe_exception, raised, task_error
 
 MAX_HELD_BYTES = 2 * 1024**3
 """Most bytes of one split held on the device; larger splits are fetched batch by batch."""
 MAX_FETCHED = 1_000
 """Samples of a split too large to hold that are decoded to be looked at."""
+MAX_FETCHED_BYTES = 512 * 1024**2
+"""Most bytes of those: large images are looked at in smaller number."""
 
 
 class Samples(Protocol):
@@ -36,7 +38,7 @@ class Samples(Protocol):
         ...
 
     def look(self) -> tuple[Tensor, Tensor]:
-        """Inputs and targets to look at: all that are held, else the first MAX_FETCHED."""
+        """Inputs and targets to look at: all that are held, else the first few."""
         ...
 
     def subset(self, rows: Tensor) -> Samples:
@@ -64,7 +66,8 @@ class TensorSamples:
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Inputs and targets of these samples."""
         rows = indices.to(self.inputs.device, non_blocking=True)
-        return self.inputs[rows], self.targets[rows]
+        # Twice as fast as self.inputs[rows]: whole rows are copied, not elements.
+        return self.inputs.index_select(0, rows), self.targets.index_select(0, rows)
 
     def look(self) -> tuple[Tensor, Tensor]:
         """All of them, without a copy."""
@@ -111,8 +114,10 @@ class FetchedSamples:
         )
 
     def look(self) -> tuple[Tensor, Tensor]:
-        """The first MAX_FETCHED."""
-        return self.batch(torch.arange(min(MAX_FETCHED, self.num_samples)))
+        """The first MAX_FETCHED, or as many as MAX_FETCHED_BYTES hold."""
+        first, _ = self.batch(torch.arange(1))
+        most = min(MAX_FETCHED, MAX_FETCHED_BYTES // max(first.nbytes, 1))
+        return self.batch(torch.arange(min(max(most, 1), self.num_samples)))
 
     def subset(self, rows: Tensor) -> FetchedSamples:
         """These samples alone."""
@@ -232,6 +237,8 @@ def _take_dataset(dataset: Any, split: str, device: torch.device, file: str | No
 def _fetch(dataset: Any, row: int, split: str, file: str | None) -> tuple[Tensor, Tensor]:
     try:
         sample = dataset[row]
+    except TaskError:  # says itself what is wrong, and where
+        raise
     except Exception as error:
         raise raised(
             error,

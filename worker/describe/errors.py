@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from pathlib import Path
 from types import TracebackType
@@ -21,8 +22,7 @@ class TaskError(Exception):
     """A task cannot be used. ``problem`` says what is wrong, where, and the cure."""
 
     def __init__(self, problem: TaskProblem) -> None:
-        where = f"{problem.file}:{problem.line or 1}: " if problem.file else ""
-        super().__init__(f"{where}{problem.message}; {problem.cure}")
+        super().__init__(f"{problem.where}{problem.message}; {problem.cure}")
         self.problem = problem
 
 
@@ -31,6 +31,14 @@ def task_error(
 ) -> TaskError:
     """An error for something that is wrong without having raised."""
     return TaskError(TaskProblem(message=message, cure=cure, file=file, line=line))
+
+
+def method_line(task: object, name: str, file: str | None) -> int | None:
+    """The line of ``file`` where a task's method begins; None when it is not defined there."""
+    code = getattr(inspect.unwrap(getattr(type(task), name)), "__code__", None)
+    if code is None or code.co_filename != file:
+        return None
+    return int(code.co_firstlineno)
 
 
 def raised(error: BaseException, message: str, *, cure: str, file: str | None) -> TaskError:

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from recipes.task import Task
-from worker.describe.errors import raised, task_error
+from worker.describe.errors import TaskError, raised, task_error
 
 NEEDED = {"data": "data(self, split)", "model": "model(self, params)"}
 """The methods without which a class is no task, and how they are written."""
@@ -93,6 +93,8 @@ def construct(task_class: type[Task], args: Mapping[str, Any]) -> Task:
     _check_args(task_class, args)
     try:
         return task_class(**args)
+    except TaskError:  # built-in tasks and ours to help say themselves what is wrong
+        raise
     except Exception as error:
         raise raised(
             error,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import signal
+import sys
 import threading
 from typing import BinaryIO
+
+from pydantic import ValidationError
 
 from recipes.curve import CurveBlock
 from recipes.failpoint import failpoint
 from recipes.outcome import MemberOutcome
 from recipes.value import Value
+from recipes.wire import ArtifactKind
 from worker.slot.messages import (
     COMMAND,
-    CheckpointWritten,
+    UNREADABLE_EXIT,
+    ArtifactWritten,
+    Command,
     DropTrials,
     OutcomeReported,
     PointsReported,
@@ -65,27 +70,37 @@ class Channel:
         return trial in self._dropped
 
     def _listen(self) -> None:
-        # A command that cannot be read ends the process too: better gone than deaf.
-        with contextlib.suppress(Exception):
+        try:
             for line in self._commands:
-                match COMMAND.validate_json(line):
-                    case StartJob() as job:
-                        self._attempt = job.attempt
-                        self._stopping.clear()
-                        self._dropped = frozenset()
-                        self._jobs.put(job)
-                    case StopJob(attempt=attempt) if attempt == self._attempt:
-                        self._stopping.set()
-                    case DropTrials(attempt=attempt, trials=trials) if attempt == self._attempt:
-                        self._dropped |= frozenset(trials)
-        die()
+                try:
+                    command = COMMAND.validate_json(line)
+                except ValidationError as error:
+                    # Better gone than deaf. The agent is there, and kills what this leaves.
+                    sys.stderr.write(f"a command that cannot be read: {error}\n")
+                    sys.stderr.flush()
+                    os._exit(UNREADABLE_EXIT)
+                self._obey(command)
+        finally:
+            die()
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case StartJob() as job:
+                self._attempt = job.attempt
+                self._stopping.clear()
+                self._dropped = frozenset()
+                self._jobs.put(job)
+            case StopJob(attempt=attempt) if attempt == self._attempt:
+                self._stopping.set()
+            case DropTrials(attempt=attempt, trials=trials) if attempt == self._attempt:
+                self._dropped |= frozenset(trials)
 
 
 class ChannelReporter:
     """A job's Reporter: passes everything on to the agent, in order."""
 
     def __init__(self, channel: Channel, directory: str) -> None:
-        self.ended: set[int] = set()
+        self.told: set[int] = set()  # trials with an outcome
         self._channel = channel
         self._directory = directory
 
@@ -95,20 +110,18 @@ class ChannelReporter:
         failpoint("slot.after_points")
 
     def checkpoint(self, trial: int, epoch: int, iteration: int, content: bytes) -> None:
-        """A member's whole state, by way of a file that is there whole or not at all."""
-        path = os.path.join(self._directory, f"{trial}-{epoch}.checkpoint")
-        with open(f"{path}.part", "wb") as file:
-            file.write(content)
-        os.replace(f"{path}.part", path)
-        self._channel.send(
-            CheckpointWritten(trial=trial, epoch=epoch, iteration=iteration, path=path)
-        )
+        """A member's whole state."""
+        self._write(ArtifactKind.CHECKPOINT, trial, epoch, iteration, content)
+
+    def snapshot(self, trial: int, epoch: int, iteration: int, content: bytes) -> None:
+        """A member's best weights."""
+        self._write(ArtifactKind.SNAPSHOT, trial, epoch, iteration, content)
 
     def outcome(self, outcome: MemberOutcome) -> None:
-        """A member has ended."""
-        self.ended.add(outcome.trial)
+        """A member has ended, or waits."""
+        self.told.add(outcome.trial)
         self._channel.send(OutcomeReported(outcome=outcome))
-        failpoint("slot.after_outcome")
+        failpoint("slot.after_pause" if not outcome.state.has_ended else "slot.after_outcome")
 
     def stopping(self) -> bool:
         """Whether to end now."""
@@ -117,6 +130,19 @@ class ChannelReporter:
     def dropped(self, trial: int) -> bool:
         """Whether this member is no longer wanted."""
         return self._channel.dropped(trial)
+
+    def _write(
+        self, kind: ArtifactKind, trial: int, epoch: int, iteration: int, content: bytes
+    ) -> None:
+        """Hand an artifact over by way of a file that is there whole or not at all."""
+        path = os.path.join(self._directory, f"{trial}-{epoch}.{kind}")
+        with open(f"{path}.part", "wb") as file:
+            file.write(content)
+        os.replace(f"{path}.part", path)
+        self._channel.send(
+            ArtifactWritten(kind=kind, trial=trial, epoch=epoch, iteration=iteration, path=path)
+        )
+        failpoint(f"slot.after_{kind}")
 
 
 def die() -> None:

@@ -95,8 +95,17 @@ class JobRunner:
             point.trial: Checkpoint(point.epoch, point.iteration, Path(point.path).read_bytes())
             for point in job.resume
         }
-        train(task, data, run, reporter, resume=resume, checkpoint_seconds=job.checkpoint_seconds)
-        missing = [member.trial for member in run.members if member.trial not in reporter.ended]
+        snapshots = {file.trial: Path(file.path).read_bytes() for file in job.snapshots}
+        train(
+            task,
+            data,
+            run,
+            reporter,
+            resume=resume,
+            snapshots=snapshots,
+            checkpoint_seconds=job.checkpoint_seconds,
+        )
+        missing = [member.trial for member in run.members if member.trial not in reporter.told]
         if not missing:
             return JobDone(result="succeeded")
         if channel.stopping():

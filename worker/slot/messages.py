@@ -6,6 +6,7 @@ its standard output. Closing the input ends the child.
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Annotated, Literal
 
@@ -16,8 +17,10 @@ from recipes.description import TaskDescription
 from recipes.outcome import MemberOutcome
 from recipes.run import Job
 from recipes.value import Value
-from recipes.wire import AttemptError
+from recipes.wire import ArtifactKind, AttemptError
 
+UNREADABLE_EXIT = os.EX_PROTOCOL
+"""Exit code of a child that got a command it cannot read (sysexits.h: error in a protocol)."""
 STACKS_SIGNAL = signal.SIGUSR1
 """Has the child write to standard error where each of its threads stands."""
 
@@ -31,6 +34,13 @@ class ResumeFile(Value):
     path: str
 
 
+class SnapshotFile(Value):
+    """The best weights of an earlier trial, fetched by the agent."""
+
+    trial: int
+    path: str
+
+
 class StartJob(Value):
     """Carry out a job. Flags set by earlier commands no longer count."""
 
@@ -38,8 +48,9 @@ class StartJob(Value):
     attempt: str
     job: Job
     resume: tuple[ResumeFile, ...] = ()
+    snapshots: tuple[SnapshotFile, ...] = ()
     checkpoint_seconds: float
-    directory: str  # where checkpoint files go; the agent removes them
+    directory: str  # where files with artifacts go; the agent removes them
 
 
 class StopJob(Value):
@@ -87,16 +98,20 @@ class PointsReported(Value):
 
 
 class OutcomeReported(Value):
-    """A member has ended."""
+    """A member has ended, or waits."""
 
     type: Literal["outcome"] = "outcome"
     outcome: MemberOutcome
 
 
-class CheckpointWritten(Value):
-    """A member's state lies in a file; the points reported before belong to it."""
+class ArtifactWritten(Value):
+    """A member's checkpoint or snapshot lies in a file.
 
-    type: Literal["checkpoint"] = "checkpoint"
+    The points reported before belong to it; the outcome that relies on it comes after.
+    """
+
+    type: Literal["artifact"] = "artifact"
+    kind: ArtifactKind
     trial: int
     epoch: int
     iteration: int
@@ -113,7 +128,7 @@ class JobDone(Value):
 
 
 SlotMessage = Annotated[
-    Ready | TaskLoaded | PointsReported | OutcomeReported | CheckpointWritten | JobDone,
+    Ready | TaskLoaded | PointsReported | OutcomeReported | ArtifactWritten | JobDone,
     Field(discriminator="type"),
 ]
 SLOT_MESSAGE: TypeAdapter[SlotMessage] = TypeAdapter(SlotMessage)

@@ -17,12 +17,15 @@ class CollectingReporter:
     Attributes:
         stop_when: Asked before each iteration; true: stop.
         drop: Trials that are no longer wanted.
+        checkpoints: By trial, in order; the last one is where it goes on.
+        snapshots: The best weights by trial.
     """
 
     stop_when: Callable[[], bool] = lambda: False
     drop: frozenset[int] = frozenset()
     blocks: list[CurveBlock] = field(default_factory=list)
     checkpoints: dict[int, list[Checkpoint]] = field(default_factory=dict)
+    snapshots: dict[int, bytes] = field(default_factory=dict)
     outcomes: dict[int, MemberOutcome] = field(default_factory=dict)
 
     def points(self, block: CurveBlock) -> None:
@@ -32,6 +35,10 @@ class CollectingReporter:
     def checkpoint(self, trial: int, epoch: int, iteration: int, content: bytes) -> None:
         """Keep a checkpoint, in order."""
         self.checkpoints.setdefault(trial, []).append(Checkpoint(epoch, iteration, content))
+
+    def snapshot(self, trial: int, epoch: int, iteration: int, content: bytes) -> None:
+        """Keep a trial's best weights."""
+        self.snapshots[trial] = content
 
     def outcome(self, outcome: MemberOutcome) -> None:
         """Keep an outcome."""

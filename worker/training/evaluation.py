@@ -63,14 +63,15 @@ def evaluate(
     Samples whose targets are all ignored are left out.
     """
     has_group_means = has_own_loss(task) or callable(getattr(task, "metrics", None))
-    size, order = BATCH_SIZE, torch.arange(len(indices))
+    size, order = BATCH_SIZE, None
     if has_group_means:
         size = min(BATCH_SIZE, math.ceil(len(indices) / MIN_GROUPS))
         order = _permutation(len(indices))
+        indices = indices[order.to(indices.device)]
     tally = _Tally(task)
     was_training = model.training
     model.eval()
-    for chunk in chunks(indices[order.to(indices.device)], size=size):
+    for chunk in chunks(indices, size=size):
         inputs, target = samples.batch(chunk)
         tally.add(model(inputs), target)
     model.train(was_training)
@@ -94,12 +95,12 @@ class _Tally:
     def add(self, output: Tensor, target: Tensor) -> None:
         task, scored = self._task, _scored(self._task, target)
         if self._own_loss is None:
-            self._value("loss", sample_losses(task, output, target)[scored])
+            self._value("loss", sample_losses(task, output, target), scored)
         else:
             self._mean("loss", float(self._own_loss(output, target)), len(target))
         if task.kind in KINDS_WITH_ACCURACY:
             shares = correct_shares(task, output, target)
-            self._value("accuracy", shares[scored])
+            self._value("accuracy", shares, scored)
             if task.kind != "multilabel" and target.numel() == len(target):
                 self._right.append((shares == 1).cpu())
         elif task.kind == "regression":
@@ -119,18 +120,20 @@ class _Tally:
         metrics = {name: sample_moments(parts) for name, parts in values.items()}
         return metrics | {name: group_moments(parts) for name, parts in self._means.items()}
 
-    def bitmap(self, order: Tensor) -> str | None:
+    def bitmap(self, order: Tensor | None) -> str | None:
         """Which samples were right, base64 of bits, first sample in the highest bit.
 
-        ``order`` says at which place of the sample each one added stands.
+        ``order`` says at which place of the sample each one added stands; None: its own.
         """
         if not self._right:
             return None
-        bits = np.packbits(torch.cat(self._right)[order.argsort()].numpy())
+        right = torch.cat(self._right)
+        bits = np.packbits((right if order is None else right[order.argsort()]).numpy())
         return base64.b64encode(bits.tobytes()).decode("ascii")
 
-    def _value(self, name: str, values: Tensor) -> None:
-        self._values.setdefault(name, []).append(values)
+    def _value(self, name: str, values: Tensor, scored: Tensor | None = None) -> None:
+        kept = values if scored is None else values[scored]
+        self._values.setdefault(name, []).append(kept)
 
     def _mean(self, name: str, value: float, num_samples: int) -> None:
         self._means.setdefault(name, []).append((value, num_samples))
@@ -168,9 +171,9 @@ def _r2_shares(errors: Tensor, targets: Tensor) -> Tensor:
     return 1 - errors / targets.var(0, correction=0).mean()
 
 
-def _scored(task: Task, target: Tensor) -> Tensor:
-    """Which samples have a target that counts, bool (N,)."""
+def _scored(task: Task, target: Tensor) -> Tensor | None:
+    """Which samples have a target that counts, bool (N,); None: all of them."""
     valid = valid_positions(task, target)
     if task.kind != "classification" or valid is None:
-        return torch.ones(len(target), dtype=torch.bool, device=target.device)
+        return None
     return valid.reshape(len(target), -1).any(1)

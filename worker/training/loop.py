@@ -10,7 +10,7 @@ the untrained model's. A run that ends at iteration i has done i + 1 of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -23,22 +23,28 @@ from recipes.run import MemberSpec, Probe, RunSpec
 from recipes.task import Task
 from recipes.trial import TrialCause
 from worker.data.data import TaskData
+from worker.describe.objective import objective
+from worker.training.average import measure_average
+from worker.training.best import BestWeights, Objective
 from worker.training.checkpoint import Checkpoint, pack, read_progress, restore
-from worker.training.evaluation import evaluate
 from worker.training.failures import cause_of, describe_failure
 from worker.training.internals import InternalsSampler
 from worker.training.member import Member, make_member
+from worker.training.metrics import AccuracyMeter
 from worker.training.probes import dead_share, measure_initialisation
 from worker.training.record import Record
 from worker.training.reporting import Reporter
 from worker.training.schedules import rate_factor
 from worker.training.seeding import augmentation_seed, mask_seed, seed_everything
+from worker.training.snapshot import SnapshotInfo, pack_snapshot, start_from
+from worker.training.weights import put_weights
 
 INSPECT_EVERY = 10
 """Iterations between looks at the losses. A look waits for the device; what happened after
 the iteration that ends a run is thrown away, so the result does not depend on this."""
 
 NO_CHECKPOINTS: Mapping[int, Checkpoint] = MappingProxyType({})
+NO_SNAPSHOTS: Mapping[int, bytes] = MappingProxyType({})
 
 
 def train(
@@ -48,56 +54,81 @@ def train(
     report: Reporter,
     *,
     resume: Mapping[int, Checkpoint] = NO_CHECKPOINTS,
+    snapshots: Mapping[int, bytes] = NO_SNAPSHOTS,
     checkpoint_seconds: float = 30.0,
 ) -> None:
     """Train the members of a run, and report points, checkpoints and one outcome each.
 
     Divergence is an outcome, and so is an error in the task's code; the other members
     still run. When ``report.stopping()`` turns true it returns at once, without an
-    outcome for the members that have not ended.
+    outcome for the members that have not ended. A member that pauses at
+    ``run.until_epoch`` reports a checkpoint, then an outcome that waits.
 
     Args:
         resume: Checkpoints by trial number; such a member goes on from there, and ends
             with the weights and points of the uninterrupted run, bit by bit.
+        snapshots: The content of every snapshot the members name, by trial number.
         checkpoint_seconds: Least time between checkpoints, taken at an epoch's end when
             epochs remain; 0: at every one.
     """
     for spec in run.members:
-        outcome = _train_member(
-            task, data, run, spec, report, resume.get(spec.trial), checkpoint_seconds
+        outcome = _run_member(
+            task,
+            data,
+            run,
+            spec,
+            report,
+            checkpoint=resume.get(spec.trial),
+            snapshots=snapshots,
+            checkpoint_seconds=checkpoint_seconds,
         )
         if outcome is None:
             return
         report.outcome(outcome)
 
 
-def _train_member(
+def _run_member(
     task: Task,
     data: TaskData,
     run: RunSpec,
     spec: MemberSpec,
     report: Reporter,
+    *,
     checkpoint: Checkpoint | None,
+    snapshots: Mapping[int, bytes],
     checkpoint_seconds: float,
 ) -> MemberOutcome | None:
     """One member's outcome; None when the run is told to stop."""
     progress = read_progress(checkpoint.content) if checkpoint else None
-    record = Record(run, spec.trial, report, progress=progress)
+    decides = Objective(*objective(task))
+    record = Record(run, spec.trial, report, decides, progress=progress)
     try:
+        wanted = spec.snapshots if checkpoint is None else ()
+        contents = [_snapshot_of(trial, snapshots) for trial in wanted]
+        if len(contents) > 1:
+            return measure_average(task, data, run, contents, record)
         member = make_member(task, data, run, spec)
+        best = BestWeights(decides) if run.keep_snapshot or run.evaluate_at_best else None
         if checkpoint is not None:
-            restore(checkpoint.content, member.model, member.optimizer)
+            restore(checkpoint.content, member.model, member.optimizer, best=best)
+        elif contents:
+            start_from(contents[0], member.model)
         record.begin(
             num_iterations=member.batches.num_iterations,
             sample_digest=member.sample.digest,
             switched_off=member.switched_off,
         )
-        loop = _Loop(task, data, run, report, member, record, checkpoint_seconds)
-        cause = loop.run_epochs(first_epoch=checkpoint.epoch if checkpoint else 0)
+        loop = _Loop(task, data, run, report, member, record, best, checkpoint_seconds)
+        return loop.run_epochs(first_epoch=checkpoint.epoch if checkpoint else 0)
     except Exception as error:
         # The task's own code runs in here: whatever it raises is this member's result.
         return record.close(cause_of(error), message=describe_failure(error))
-    return None if cause is None else record.close(cause)
+
+
+def _snapshot_of(trial: int, snapshots: Mapping[int, bytes]) -> bytes:
+    if trial not in snapshots:
+        raise ValueError(f"snapshots: that of trial {trial} is missing; hand it to train")
+    return snapshots[trial]
 
 
 class _Iteration(NamedTuple):
@@ -105,7 +136,6 @@ class _Iteration(NamedTuple):
 
     number: int
     loss: Tensor
-    accuracy: Tensor | None
     internals: Tensor | None
 
 
@@ -120,6 +150,7 @@ class _Loop:
         report: Reporter,
         member: Member,
         record: Record,
+        best: BestWeights | None,
         checkpoint_seconds: float,
     ) -> None:
         self._task = task
@@ -128,16 +159,20 @@ class _Loop:
         self._report = report
         self._member = member
         self._record = record
+        self._best = best
         self._checkpoint_seconds = checkpoint_seconds
         self._checkpoint_at = time.monotonic()
         self._internals = InternalsSampler.of(member.model)
+        self._accuracies = AccuracyMeter(task)
         self._uninspected: list[_Iteration] = []
         # A run that ends when it has learned its sample ends on that iteration's weights.
         self._inspect_every = 1 if run.stop_if_loss_below is not None else INSPECT_EVERY
 
-    def run_epochs(self, *, first_epoch: int) -> TrialCause | None:
-        """Train from an epoch's start to the end; why it ended, None when told to stop."""
+    def run_epochs(self, *, first_epoch: int) -> MemberOutcome | None:
+        """Train from an epoch's start to the end, or to the pause; None when told to stop."""
         member, record, run = self._member, self._record, self._run
+        num_epochs = member.batches.num_epochs
+        last_epoch = min(run.until_epoch or num_epochs, num_epochs)
         if first_epoch == 0:
             if Probe.INITIALISATION in run.probes:
                 record.initialisation = measure_initialisation(
@@ -145,7 +180,7 @@ class _Loop:
                 )
             self._evaluate(iteration=0)
         iteration = record.iterations
-        for epoch in range(first_epoch, member.batches.num_epochs):
+        for epoch in range(first_epoch, last_epoch):
             seed_everything(mask_seed(member.spec.seed, epoch=epoch))
             generator = torch.Generator(self._device).manual_seed(
                 augmentation_seed(member.spec.seed, epoch=epoch)
@@ -159,8 +194,7 @@ class _Loop:
                     record.curves.flush()
                     return None
                 if self._report.dropped(member.spec.trial):
-                    cause = self._inspect()
-                    return self._end(cause) if cause else TrialCause.EARLY_DISCARD
+                    return self._end(self._inspect() or TrialCause.EARLY_DISCARD)
                 self._uninspected.append(self._iterate(iteration, indices, generator))
                 iteration += 1
                 if iteration % self._inspect_every == 0:
@@ -172,8 +206,9 @@ class _Loop:
                 return self._end(cause)
             if run.epochs is not None:
                 self._evaluate(iteration=iteration)
-            self._save_when_due(epochs_done=epoch + 1)
-        return self._end(TrialCause.FINISHED)
+            if epoch + 1 < num_epochs and (epoch + 1 == last_epoch or self._is_checkpoint_due()):
+                self._save(epochs_done=epoch + 1)
+        return self._end(TrialCause.FINISHED) if last_epoch == num_epochs else self._pause()
 
     def _iterate(self, iteration: int, indices: Tensor, generator: torch.Generator) -> _Iteration:
         """One optimiser step."""
@@ -202,10 +237,10 @@ class _Loop:
         if hyperparameters.grad_clip:
             clip_grad_norm_(member.model.parameters(), hyperparameters.grad_clip)
         optimizer.step()
+        self._accuracies.add(output, target)
         return _Iteration(
             iteration,
             loss.detach(),
-            member.accuracy(output, target) if member.accuracy else None,
             self._internals.after_step() if is_sampled else None,
         )
 
@@ -215,8 +250,7 @@ class _Loop:
         if not waiting:
             return None
         losses = torch.stack([each.loss for each in waiting]).tolist()
-        accuracies = [each.accuracy for each in waiting if each.accuracy is not None]
-        shares = torch.stack(accuracies).tolist() if accuracies else [None] * len(waiting)
+        shares: Sequence[float | None] = self._accuracies.read() or [None] * len(waiting)
         for each, loss, share in zip(waiting, losses, shares, strict=True):
             internals = each.internals
             named = {} if internals is None else self._internals.named(internals.tolist())
@@ -226,36 +260,79 @@ class _Loop:
         self._record.curves.flush_when_due()
         return None
 
-    def _end(self, cause: TrialCause) -> TrialCause:
+    def _pause(self) -> MemberOutcome:
+        """Wait at a rung. The checkpoint was told already, or is the one it began with."""
+        self._measure_dead_share()
+        return self._record.pause()
+
+    def _end(self, cause: TrialCause) -> MemberOutcome:
         """The last measurements. A diverged model is not evaluated: its loss said it."""
-        member, record = self._member, self._record
+        record = self._record
         if cause is TrialCause.FINISHED and not record.evaluated_at(record.iterations):
             self._evaluate(iteration=record.iterations)
+        self._measure_dead_share()
+        if cause is not TrialCause.EARLY_DISCARD:
+            self._measure_best()
+        return record.close(cause)
+
+    def _measure_dead_share(self) -> None:
         if self._run.internals_every is not None:
-            record.dead_share = dead_share(member.model, member.sample)
-        return cause
+            self._record.dead_share = dead_share(self._member.model, self._member.sample)
+
+    def _measure_best(self) -> None:
+        """Evaluate the best epoch's weights and leave them as an artifact.
+
+        They replace the model's own, which nothing needs any more. A run of no iterations
+        has but one state, which is then its best; one whose every epoch was non-finite
+        has none.
+        """
+        member, record, best = self._member, self._record, self._best
+        if best is None:
+            return
+        epoch = best.epoch
+        if epoch is not None:
+            put_weights(
+                member.model,
+                best.weights,
+                what="its own best epoch",
+                cure="let the model keep its tensors' shapes while it trains",
+            )
+        elif record.iterations > 0:
+            return
+        record.at_best = tuple(
+            each.evaluate(self._task, member.model, iteration=epoch.iteration if epoch else 0)
+            for each in member.evaluated_at_best
+        )
+        if epoch is None or not self._run.keep_snapshot:
+            return
+        spec = member.spec
+        info = SnapshotInfo(
+            trial=spec.trial,
+            epoch=epoch.epoch,
+            iteration=epoch.iteration,
+            params=spec.params,
+            seed=spec.seed,
+            init=member.hyperparameters.init,
+        )
+        content = pack_snapshot(best.weights, info)
+        self._report.snapshot(spec.trial, epoch.epoch, epoch.iteration, content)
+        record.snapshot_epoch = epoch.epoch
 
     def _evaluate(self, *, iteration: int) -> None:
-        for split, samples, indices in self._member.evaluated:
-            self._record.add_evaluation(
-                evaluate(
-                    self._task,
-                    self._member.model,
-                    samples,
-                    indices.to(self._device),
-                    split=split,
-                    iteration=iteration,
-                )
-            )
+        for each in self._member.evaluated:
+            evaluation = each.evaluate(self._task, self._member.model, iteration=iteration)
+            epoch = self._record.add_evaluation(evaluation)
+            if self._best is not None and each.split == "val" and epoch > 0:
+                self._best.see(evaluation, epoch=epoch, model=self._member.model)
 
-    def _save_when_due(self, *, epochs_done: int) -> None:
-        """A checkpoint, if epochs remain and the last one is old enough."""
+    def _is_checkpoint_due(self) -> bool:
+        return time.monotonic() - self._checkpoint_at >= self._checkpoint_seconds
+
+    def _save(self, *, epochs_done: int) -> None:
+        """A checkpoint, after the points it covers."""
         member, record = self._member, self._record
-        now = time.monotonic()
-        is_last = epochs_done >= member.batches.num_epochs
-        if is_last or now - self._checkpoint_at < self._checkpoint_seconds:
-            return
         record.curves.flush()
-        content = pack(member.model, member.optimizer, record.progress(epoch=epochs_done))
+        progress = record.progress(epoch=epochs_done)
+        content = pack(member.model, member.optimizer, progress, best=self._best)
         self._report.checkpoint(member.spec.trial, epochs_done, record.iterations, content)
-        self._checkpoint_at = now
+        self._checkpoint_at = time.monotonic()

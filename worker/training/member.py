@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from recipes.outcome import Evaluation
 from recipes.run import MemberSpec, RunSpec
+from recipes.space import Params
 from recipes.task import Task
 from worker.data.batches import BatchPlan, BatchSource, TrainingSample
 from worker.data.data import TaskData
-from worker.training.evaluation import evaluation_indices
+from worker.training.evaluation import evaluate, evaluation_indices
 from worker.training.hyperparameters import Hyperparameters
 from worker.training.initialisation import initialise
 from worker.training.losses import Loss, has_own_loss, mean_loss
-from worker.training.metrics import batch_accuracy
 from worker.training.optimizers import PlainOptimizer
 from worker.training.regularisation import switch_off
 from worker.training.seeding import initial_seed, seed_everything
 
 Batch = tuple[Tensor, Tensor]
+
+
+class Evaluated(NamedTuple):
+    """What one evaluation goes over. ``indices`` are int64 (N,), on the device."""
+
+    split: str
+    source: BatchSource
+    indices: Tensor
+
+    def evaluate(self, task: Task, model: nn.Module, *, iteration: int) -> Evaluation:
+        """Evaluate a model after ``iteration`` optimiser steps."""
+        return evaluate(
+            task, model, self.source, self.indices, split=self.split, iteration=iteration
+        )
 
 
 @dataclass(frozen=True)
@@ -33,9 +48,9 @@ class Member:
 
     Attributes:
         loss: (output, target) -> scalar to minimise.
-        accuracy: (output, target) -> share right in the batch; None: the kind has none.
         augment: (batch, generator) -> batch, training only; None: no augmentation.
-        evaluated: What to evaluate: (split, samples, indices).
+        evaluated: What to evaluate as it goes.
+        evaluated_at_best: What to evaluate once, whole, with the best epoch's weights.
     """
 
     spec: MemberSpec
@@ -43,11 +58,11 @@ class Member:
     model: nn.Module
     optimizer: PlainOptimizer
     loss: Loss
-    accuracy: Callable[[Tensor, Tensor], Tensor] | None
     augment: Callable[[Batch, torch.Generator], Batch] | None
     sample: TrainingSample
     batches: BatchPlan
-    evaluated: tuple[tuple[str, BatchSource, Tensor], ...]
+    evaluated: tuple[Evaluated, ...]
+    evaluated_at_best: tuple[Evaluated, ...]
     switched_off: tuple[str, ...]
 
 
@@ -57,11 +72,14 @@ def make_member(task: Task, data: TaskData, run: RunSpec, spec: MemberSpec) -> M
     Raises:
         ValueError: A hyperparameter, a split's name or the model does not fit.
     """
+    _check_run(run)
     hyperparameters = Hyperparameters.from_params(spec.params)
     augment = _augmentation(task, spec)
     switched_off: tuple[str, ...] = ()
     sample = TrainingSample(data, run.sample)
-    model = make_model(task, spec, data, init=hyperparameters.init)
+    model = make_model(
+        task, spec.params, seed=spec.seed, init=hyperparameters.init, device=data.device
+    )
     if not run.regularisation:
         hyperparameters, own = hyperparameters.without_regularisation()
         switched_off = own + (("augment",) if augment else ()) + switch_off(model)
@@ -78,7 +96,6 @@ def make_member(task: Task, data: TaskData, run: RunSpec, spec: MemberSpec) -> M
         model=model,
         optimizer=PlainOptimizer(model.parameters(), hyperparameters.optimizer),
         loss=mean_loss(task, label_smoothing=smoothing),
-        accuracy=batch_accuracy(task),
         augment=augment,
         sample=sample,
         batches=BatchPlan.of_run(
@@ -87,39 +104,55 @@ def make_member(task: Task, data: TaskData, run: RunSpec, spec: MemberSpec) -> M
             epochs=run.epochs,
             iterations=run.iterations,
         ),
-        evaluated=tuple(
-            (split, source, evaluation_indices(source.num_samples, at_most=run.evaluate_samples))
-            for split in run.evaluate
-            for source in [_evaluated_source(data, sample, split)]
-        ),
+        evaluated=evaluated_splits(data, sample, run.evaluate, at_most=run.evaluate_samples),
+        evaluated_at_best=evaluated_splits(data, sample, run.evaluate_at_best, at_most=None),
         switched_off=switched_off,
     )
 
 
-def make_model(task: Task, spec: MemberSpec, data: TaskData, *, init: str) -> nn.Module:
-    """A fresh model on the data's device, drawn under the member's seed.
+def _check_run(run: RunSpec) -> None:
+    wants_best = run.keep_snapshot or run.evaluate_at_best
+    if wants_best and run.iterations != 0 and "val" not in run.evaluate:
+        raise ValueError(
+            f"evaluate: {run.evaluate!r} does not fit; the best epoch is found on val:"
+            " name it there, or ask for no snapshot and no evaluate_at_best"
+        )
 
-    Lazy layers get their shapes from one forward over two samples first.
-    """
-    seed_everything(initial_seed(spec.seed))
-    model = task.model(MappingProxyType(spec.params)).to(data.device)
-    if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
-        model.eval()
-        with torch.no_grad():
-            model(data["train"].batch(torch.arange(min(2, data["train"].num_samples)))[0])
-        model.train()
+
+def make_model(
+    task: Task, params: Params, *, seed: int, init: str, device: torch.device
+) -> nn.Module:
+    """A fresh model on the device, drawn under its member's seed."""
+    seed_everything(initial_seed(seed))
+    model = task.model(MappingProxyType(dict(params))).to(device)
     initialise(model, init)
     return model
 
 
-def _evaluated_source(data: TaskData, sample: TrainingSample, split: str) -> BatchSource:
-    if split == "train":
-        return sample
-    if split not in data.splits:
-        raise ValueError(
-            f"evaluate: {split!r} does not fit; the task has {', '.join(data.splits)}"
-        )
-    return data[split]
+def evaluated_splits(
+    data: TaskData, sample: TrainingSample, splits: Sequence[str], *, at_most: int | None
+) -> tuple[Evaluated, ...]:
+    """What evaluations of these splits go over; ``train`` is the run's own sample.
+
+    Args:
+        data: The task's.
+        sample: What the run trains on.
+        splits: Names.
+        at_most: Most samples of each; None: all of them.
+
+    Raises:
+        ValueError: The task has no such split.
+    """
+    found = []
+    for split in splits:
+        if split != "train" and split not in data.splits:
+            raise ValueError(
+                f"evaluate: {split!r} does not fit; the task has {', '.join(data.splits)}"
+            )
+        source: BatchSource = sample if split == "train" else data[split]
+        indices = evaluation_indices(source.num_samples, at_most=at_most or source.num_samples)
+        found.append(Evaluated(split, source, indices.to(data.device)))
+    return tuple(found)
 
 
 def _augmentation(

@@ -7,6 +7,7 @@ import time
 from recipes.outcome import Evaluation, Initialisation, MemberOutcome
 from recipes.run import RunSpec
 from recipes.trial import TrialCause, TrialState
+from worker.training.best import Objective
 from worker.training.checkpoint import Progress
 from worker.training.curves import Curves
 from worker.training.reporting import Reporter
@@ -31,14 +32,23 @@ class Record:
 
     Attributes:
         iterations: Optimiser steps done, as far as they count.
+        at_best: Evaluations with the best epoch's weights.
+        snapshot_epoch: The epoch whose weights were left as an artifact.
     """
 
     def __init__(
-        self, run: RunSpec, trial: int, report: Reporter, *, progress: Progress | None = None
+        self,
+        run: RunSpec,
+        trial: int,
+        report: Reporter,
+        objective: Objective,
+        *,
+        progress: Progress | None = None,
     ) -> None:
         self._run = run
         self._trial = trial
         self._report = report
+        self._objective = objective
         self._progress = progress
         self._started_at = time.monotonic()
         self._evaluations = list(progress.evaluations) if progress else []
@@ -48,6 +58,8 @@ class Record:
         self.iterations = progress.iteration if progress else 0
         self.initialisation: Initialisation | None = progress.initialisation if progress else None
         self.dead_share: float | None = None
+        self.at_best: tuple[Evaluation, ...] = ()
+        self.snapshot_epoch: int | None = None
         self.stop_rule = (
             StopRule(run, losses=progress.recent_losses, num_below=progress.num_below)
             if progress
@@ -85,12 +97,18 @@ class Record:
         self.iterations = iteration + 1
         return self.stop_rule.judge(loss, all_right=accuracy is None or accuracy == 1.0)
 
-    def add_evaluation(self, evaluation: Evaluation) -> None:
-        """An evaluation, and its means as points."""
+    def add_evaluation(self, evaluation: Evaluation) -> int:
+        """An evaluation, and its means as points.
+
+        Returns:
+            Its place among those of its split: with epochs, the epoch.
+        """
         self._evaluations.append(evaluation)
+        self._drop_bitmaps()
         prefix = EVALUATED_PREFIX.get(evaluation.split, "")
         for metric, moments in evaluation.metrics.items():
             self.curves.add(prefix + metric, evaluation.split, evaluation.iteration, moments.mean)
+        return sum(each.split == evaluation.split for each in self._evaluations) - 1
 
     def evaluated_at(self, iteration: int) -> bool:
         """Whether the splits were evaluated after that many steps already."""
@@ -109,16 +127,28 @@ class Record:
             pending=self.curves.pending(),
         )
 
+    def pause(self) -> MemberOutcome:
+        """Send the points so far, and sum up for a rung's judge. Open blocks stay open."""
+        self.curves.flush()
+        return self._outcome(TrialState.WAITING, None)
+
     def close(self, cause: TrialCause, *, message: str | None = None) -> MemberOutcome:
         """Send the last points and sum up."""
         if self._curves is not None:
             self._curves.close()
+        return self._outcome(STATES[cause], cause, message=message)
+
+    def _outcome(
+        self, state: TrialState, cause: TrialCause | None, *, message: str | None = None
+    ) -> MemberOutcome:
         return MemberOutcome(
             trial=self._trial,
-            state=STATES[cause],
+            state=state,
             cause=cause,
             iterations=self.iterations,
             evaluations=tuple(self._evaluations),
+            at_best=self.at_best,
+            snapshot_epoch=self.snapshot_epoch,
             initialisation=self.initialisation,
             sample_digest=self._sample_digest,
             dead_share=self.dead_share,
@@ -126,6 +156,22 @@ class Record:
             seconds=self._seconds(),
             message=message,
         )
+
+    def _drop_bitmaps(self) -> None:
+        """Keep ``correct`` where paired tests look: the best and the last validation.
+
+        An outcome holds an evaluation of every epoch; with all their bitmaps it would be
+        too large to send and to store.
+        """
+        on_val = [each for each in self._evaluations if each.split == "val"]
+        best = self._objective.best_epoch(on_val)
+        kept = {id(each) for each in on_val[-1:] + ([] if best is None else [on_val[best]])}
+        self._evaluations = [
+            each
+            if each.correct is None or id(each) in kept
+            else each.model_copy(update={"correct": None})
+            for each in self._evaluations
+        ]
 
     def _seconds(self) -> float:
         before = self._progress.seconds if self._progress else 0.0

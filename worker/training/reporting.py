@@ -19,8 +19,12 @@ class Reporter(Protocol):
         """A member's whole state after ``epoch`` epochs; everything reported so far counts."""
         ...
 
+    def snapshot(self, trial: int, epoch: int, iteration: int, content: bytes) -> None:
+        """A member's best weights, those of ``epoch``. Before its outcome, which names them."""
+        ...
+
     def outcome(self, outcome: MemberOutcome) -> None:
-        """A member has ended."""
+        """A member has ended, or waits; its checkpoint and snapshot were told before."""
         ...
 
     def stopping(self) -> bool:

@@ -22,6 +22,7 @@ class Attempt(Base):
             nothing is known to have arrived.
         lease_expires_at: When a silent worker loses it.
         cause: For an ended one: which kind of failure, or why it was lost.
+        seconds: For an ended one: how long a slot was held for it.
     """
 
     __tablename__ = "attempt"
@@ -45,6 +46,7 @@ class Attempt(Base):
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    seconds: Mapped[float] = mapped_column(default=0.0)
     cause: Mapped[str | None] = mapped_column(String(32))
     error: Mapped[str | None] = mapped_column(Text)
     traceback: Mapped[str | None] = mapped_column(Text)
@@ -82,7 +84,7 @@ class Artifact(Base):
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"))
     attempt_id: Mapped[int] = mapped_column(ForeignKey("attempt.id", ondelete="CASCADE"))
     trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id", ondelete="CASCADE"))
-    kind: Mapped[str] = mapped_column(String(32))  # checkpoint
+    kind: Mapped[str] = mapped_column(String(32))  # checkpoint or snapshot
     epoch: Mapped[int]
     iteration: Mapped[int]
     sha256: Mapped[str] = mapped_column(String(64))

@@ -30,7 +30,11 @@ class Job(Base):
 
 
 class JobMember(Base):
-    """One trial of a job. A member that has ended keeps its result when an attempt dies."""
+    """One trial of a job. A member that has ended keeps its result when an attempt dies.
+
+    A member that paused at a rung is ``complete`` without a cause: the job's part of the
+    trial is done, the trial itself waits.
+    """
 
     __tablename__ = "job_member"
     __table_args__ = (Index(None, "trial_id"),)

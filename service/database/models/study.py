@@ -19,6 +19,10 @@ class Study(Base):
 
     This row's lock comes first in every transaction that changes anything of the study
     (a claim aside, which writes no event), so that no two of them can deadlock.
+
+    Active time is ``active_seconds`` and what went by since ``active_since``, which is None
+    while the study is paused, waits for a person or has ended. The conductor moves both on
+    every few seconds, so that time without a service does not count.
     """
 
     __tablename__ = "study"
@@ -36,15 +40,24 @@ class Study(Base):
     problem: Mapped[str | None] = mapped_column(Text)  # TaskProblem as JSON
     space: Mapped[str | None] = mapped_column(Text)  # SearchSpace as JSON, the study's changes in
     digest: Mapped[str | None] = mapped_column(String(128))  # of the task's code
+    result: Mapped[str | None] = mapped_column(Text)  # Result as JSON, of the newest report
     num_trials: Mapped[int] = mapped_column(default=0)  # the next trial's number
     num_events: Mapped[int] = mapped_column(default=0)  # the last event's sequence
+    active_seconds: Mapped[float] = mapped_column(default=0.0)
+    active_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    rerun_from: Mapped[int | None] = mapped_column(Key)  # a step run's id, while described again
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class StepRun(Base):
-    """One run of one step: its number, round and pass. Its report is there once judged."""
+    """One run of one step: its number, round and pass. Its report is there once judged.
+
+    A step that runs again, after widening or because the task was described anew, takes the
+    next pass of its round. What a person decided on a report (``accepted``, ``skipped`` and
+    why, ``stale``) is written into the report itself.
+    """
 
     __tablename__ = "step_run"
     __table_args__ = (UniqueConstraint("study_id", "number", "round", "pass"),)
@@ -58,6 +71,7 @@ class StepRun(Base):
     task_digest: Mapped[str | None] = mapped_column(String(128))
     plan: Mapped[str | None] = mapped_column(Text)  # the last plan's sentence
     report: Mapped[str | None] = mapped_column(Text)  # StepReport as JSON
+    active_seconds_before: Mapped[float] = mapped_column(default=0.0)  # the study's, at its start
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

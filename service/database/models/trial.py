@@ -13,7 +13,17 @@ from service.database.types import UtcDateTime, text_enum
 
 
 class Trial(Base):
-    """One setting of hyperparameters, trained once. Its state never goes back."""
+    """One setting of hyperparameters, trained once, in one job or in several.
+
+    At a rung of successive halving a running trial waits again, with its outcome so far,
+    until a later job takes it on or it is discarded. An ended trial's state never changes.
+
+    Attributes:
+        outcome: MemberOutcome as JSON; while the trial waits at a rung, what it has so far.
+        iterations: Done by the last outcome.
+        epoch_iterations: Iterations of one pass over the training data at its batch size.
+        value: The task's objective on ``val`` at the best epoch so far; None without one.
+    """
 
     __tablename__ = "trial"
     __table_args__ = (
@@ -34,6 +44,9 @@ class Trial(Base):
     engine: Mapped[str] = mapped_column(String(32))  # plain, or fused
     state: Mapped[TrialState] = mapped_column(text_enum(TrialState, "state"))
     cause: Mapped[TrialCause | None] = mapped_column(text_enum(TrialCause, "cause"))
-    outcome: Mapped[str | None] = mapped_column(Text)  # MemberOutcome as JSON
+    outcome: Mapped[str | None] = mapped_column(Text)
+    iterations: Mapped[int] = mapped_column(default=0)
+    epoch_iterations: Mapped[int] = mapped_column(default=1)
+    value: Mapped[float | None]
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

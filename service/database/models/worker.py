@@ -12,7 +12,12 @@ from service.database.types import UtcDateTime
 
 
 class Worker(Base):
-    """An agent that registered. Its uid is never used again."""
+    """An agent that registered. Its uid is never used again.
+
+    Attributes:
+        gone_at: When it left.
+        has_died: Whether it did not say goodbye itself: whoever started it saw it dead.
+    """
 
     __tablename__ = "worker"
     __table_args__ = (Index(None, "gone_at", "seen_at"),)
@@ -26,6 +31,7 @@ class Worker(Base):
     registered_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     gone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    has_died: Mapped[bool] = mapped_column(default=False)
 
 
 class Token(Base):

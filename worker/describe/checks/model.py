@@ -8,7 +8,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from recipes.space import Params
 from recipes.task import Task
-from worker.describe.errors import raised, task_error
+from worker.describe.errors import method_line, raised, task_error
 from worker.training.seeding import seed_everything
 
 SEED = 0
@@ -68,10 +68,24 @@ def run_model(model: nn.Module, inputs: Tensor, *, file: str | None) -> Tensor:
     return output
 
 
-def check_output(task: Task, output: Tensor, targets: Tensor, *, file: str | None) -> None:
+def check_output(
+    task: Task,
+    output: Tensor,
+    targets: Tensor,
+    *,
+    highest_label: int | None = None,
+    file: str | None,
+) -> None:
     """Whether the outputs (N, ...) have the shape their kind's loss and metrics need.
 
     A task with a loss and metrics of its own may return what it likes.
+
+    Args:
+        task: The task.
+        output: Of the model, for some samples.
+        targets: Theirs.
+        highest_label: Of all training samples of a classification task.
+        file: The task's file, for messages.
 
     Raises:
         TaskError: They have not.
@@ -81,7 +95,7 @@ def check_output(task: Task, output: Tensor, targets: Tensor, *, file: str | Non
     num, rest = targets.shape[0], tuple(targets.shape[1:])
     if task.kind == "classification":
         expected = (num, task.num_classes, *rest)
-        cure = f"end the model with {task.num_classes} outputs, one logit a class"
+        cure = _class_cure(task, output, highest_label)
         if rest == (1,):
             cure = "give targets as (N,): targets.squeeze(1)"
         elif rest == (task.num_classes,) and tuple(output.shape) == (num, task.num_classes):
@@ -101,7 +115,20 @@ def check_output(task: Task, output: Tensor, targets: Tensor, *, file: str | Non
             f" a {task.kind} task needs {expected}",
             cure=cure,
             file=file,
+            line=method_line(task, "model", file),
         )
+
+
+def _class_cure(task: Task, output: Tensor, highest_label: int | None) -> str:
+    """What to do when the outputs' number is not that of the classes."""
+    ours = task.num_classes
+    cure = f"end the model with {ours} outputs, one logit a class"
+    if output.ndim < 2 or output.shape[1] == ours:
+        return cure
+    theirs = output.shape[1]
+    if highest_label == theirs - 1:
+        return f"set num_classes = {theirs}: the labels go up to {highest_label}"
+    return f"{cure}, or set num_classes = {theirs} if there are so many"
 
 
 def has_batch_norm(model: nn.Module) -> bool:

@@ -35,5 +35,8 @@ def describe_overlap(
 
 def _digests(samples: Tensor) -> list[bytes]:
     """A digest a row. Of the bytes, so that equal means identical, NaN included."""
-    rows = samples.reshape(len(samples), -1).cpu().contiguous().view(torch.uint8).numpy()
+    flat = samples.reshape(len(samples), -1).cpu()
+    # A copy, because contiguous() lets a column keep the stride of 0 that NumPy's [:, None]
+    # gives it, and bytes cannot be seen through that.
+    rows = flat.clone(memory_format=torch.contiguous_format).view(torch.uint8).numpy()
     return [hashlib.blake2b(row.data, digest_size=DIGEST_BYTES).digest() for row in rows]

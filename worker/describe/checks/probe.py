@@ -60,6 +60,7 @@ def probe_model(
         TaskError: The model raises or gives outputs of the wrong shape.
     """
     out_of_range = samples_out_of_range(task, targets)
+    highest = int(targets.max()) if task.kind == "classification" else None
     bad = out_of_range | non_finite_samples(inputs) | non_finite_samples(targets)
     rows = (~bad).nonzero().squeeze(1)[:PROBE_SAMPLES]
     if not len(rows):
@@ -76,7 +77,7 @@ def probe_model(
     with torch.no_grad():
         seed_everything(SEED)
         output = run_model(model, inputs, file=file)
-        check_output(task, output, targets, file=file)
+        check_output(task, output, targets, highest_label=highest, file=file)
     loss, loss_error = _try_loss(task, output, targets)
     if bool(out_of_range.any()):
         loss_error = _unscorable(out_of_range, bad)

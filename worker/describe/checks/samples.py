@@ -7,7 +7,7 @@ from torch import Tensor
 
 from recipes.task import Task
 from worker.data.samples import Samples
-from worker.describe.errors import task_error
+from worker.describe.errors import method_line, task_error
 
 FLOAT_KINDS = ("binary", "multilabel", "regression")
 
@@ -24,17 +24,20 @@ def check_pair(task: Task, samples: Samples, split: str, *, file: str | None) ->
     Raises:
         TaskError: The split is empty or too small, or its targets have the wrong type or shape.
     """
+    line = method_line(task, "data", file)
     if split == "train" and samples.num_samples == 1:
         raise task_error(
             'data("train") has 1 sample, and training needs 2',
             cure="return more samples",
             file=file,
+            line=line,
         )
     if samples.num_samples == 0:
         raise task_error(
             f'data("{split}") is empty',
             cure="return at least one sample; a split that does not exist is returned as None",
             file=file,
+            line=line,
         )
     inputs, targets = samples.batch(torch.zeros(1, dtype=torch.int64))
     problem = _target_problem(task, targets)
@@ -42,7 +45,7 @@ def check_pair(task: Task, samples: Samples, split: str, *, file: str | None) ->
         problem = "its samples hold no values", "give inputs and targets a size above 0"
     if problem:
         what, cure = problem
-        raise task_error(f'data("{split}"): {what}', cure=cure, file=file)
+        raise task_error(f'data("{split}"): {what}', cure=cure, file=file, line=line)
 
 
 def check_same_form(train: Samples, other: Samples, split: str, *, file: str | None) -> None:

@@ -1,0 +1,1 @@
+"""Step 7's decisions: what to change next, whether the last change helped, when to stop."""

@@ -1,0 +1,132 @@
+"""The loop's decision: one change as a hypothesis, or the end and why."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from recipes.hypothesis import EffectKind, Hypothesis
+from recipes.loop.advice import CATALOGUE, Change
+from recipes.loop.situation import MOST_REFUTED, Situation, repeated
+from recipes.search.allowance import AFTER_ROUNDS, allowance
+from recipes.search.finalists import TELL_APART, floored, pooled_sd
+from recipes.search.halving import epochs_per_trial
+from recipes.search.round_plan import RoundPlan
+from recipes.words import number, plural
+
+DEFAULT_ROUNDS = 3
+"""Without a budget (design.md 4)."""
+
+MOST_ROUNDS = 20
+"""With a budget, however large."""
+
+FEWEST_REPEATS = 2
+"""Runs with new seeds below which a round could not tell whether its change helped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the loop does next: a hypothesis with the plan that tests it, or the end.
+
+    Attributes:
+        stop_reason: ``budget``, ``rounds``, ``no_gain``, ``advice_exhausted``.
+        not_tried: Advice that would have been given, in words.
+    """
+
+    hypothesis: Hypothesis | None
+    plan: RoundPlan | None
+    stop_reason: str | None
+    sentence: str
+    not_tried: tuple[str, ...] = ()
+
+
+def decide(now: Situation) -> Decision:
+    """One change at a time, or stop. The same situation gives the same decision.
+
+    A budget is there to be used: with one, healthy curves and a change without gain end
+    nothing while there is something left to try.
+    """
+    context = now.context
+    open_advice = applicable(now)
+    unlimited = not context.budget.allowed.is_limited
+    most = context.max_rounds or (DEFAULT_ROUNDS if unlimited else MOST_ROUNDS)
+    rest = tuple(change.sentence for _, change in open_advice if change.because)
+    if not open_advice:
+        return _stop("advice_exhausted", "No advice is left that has not failed twice.", ())
+    if unlimited and _has_converged(now):
+        sentence = "The curves are healthy and the last change gained nothing beyond noise."
+        return _stop("no_gain", sentence, ())
+    if context.round >= most:
+        return _stop("rounds", f"{plural(most, 'round')} were asked for and are done.", rest)
+    affordable = [(name, change) for name, change in open_advice if _can_pay(now, change.plan)]
+    if not affordable:
+        sentence = "What is left of the budget is held back for the final runs."
+        return _stop("budget", sentence, rest)
+    name, change = affordable[0]
+    hypothesis = _hypothesis(now, name, change)
+    return Decision(hypothesis, change.plan, None, hypothesis.sentence)
+
+
+def applicable(now: Situation) -> list[tuple[str, Change]]:
+    """Advice that fits the situation, in order; what failed once comes after what did not.
+
+    Advice refuted twice is not given again, nor is a plan that was tried already.
+    """
+    tried = [each.changes.get("round_plan") for each in now.hypotheses]
+    found = []
+    for advice in CATALOGUE:
+        if now.num_refuted(advice.name) >= MOST_REFUTED:
+            continue
+        change = advice.propose(now)
+        if change is not None and change.plan.model_dump(mode="json") not in tried:
+            found.append((advice.name, change))
+    return sorted(found, key=lambda pair: now.num_refuted(pair[0]))
+
+
+def _has_converged(now: Situation) -> bool:
+    """Healthy curves, and the last change was within noise."""
+    is_healthy = bool(now.codes) and now.codes[0] == "healthy"
+    last = now.effects[-1] if now.effects else None
+    return is_healthy and last is not None and last.kind is EffectKind.REFUTED
+
+
+def _can_pay(now: Situation, plan: RoundPlan) -> bool:
+    """Whether a generation of that plan and two repeats fit what the rounds may spend."""
+    allowed = allowance(now.context, reserve=AFTER_ROUNDS)
+    options = now.context.options
+    size = min(options.generation, options.fine_trials)
+    per_trial = epochs_per_trial(plan.epochs, early_discard=options.early_discard)
+    epochs = size * per_trial + FEWEST_REPEATS * plan.epochs
+    return epochs <= allowed.epochs and size + FEWEST_REPEATS <= allowed.trials
+
+
+def _hypothesis(now: Situation, name: str, change: Change) -> Hypothesis:
+    description = now.context.description
+    settings = repeated(now.context)
+    spread = pooled_sd(settings)
+    if now.best is not None:
+        baseline, trial = now.best.value, now.best.trial
+        error, count = now.best.runs[0].standard_error, len(now.best.runs)
+    else:
+        baseline, trial = now.best_single.value, now.best_single.number
+        error, count = now.best_single.standard_error, 1
+    expected = TELL_APART * floored(spread, error) * math.sqrt(2 / count)
+    worth = f"more than {number(expected, 2)}" if math.isfinite(expected) else "a gain"
+    return Hypothesis(
+        advice=name,
+        because=change.because,
+        sentence=f"{change.sentence} Expected: {worth} over {description.metric} "
+        f"{baseline:.4g}, the noise between seeds.",
+        changes={**change.changes, "round_plan": change.plan.model_dump(mode="json")},
+        metric=description.metric,
+        direction=description.direction,
+        expected=expected,
+        noise=spread,
+        baseline=baseline,
+        baseline_trial=trial,
+        round=now.context.round + 1,
+    )
+
+
+def _stop(reason: str, sentence: str, rest: tuple[str, ...]) -> Decision:
+    return Decision(None, None, reason, sentence, rest)

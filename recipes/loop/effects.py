@@ -1,0 +1,73 @@
+"""Whether a round's change did what was expected of it, against the noise between seeds."""
+
+from __future__ import annotations
+
+import math
+
+from recipes.hypothesis import Effect, EffectKind, Hypothesis
+from recipes.loop.situation import hypotheses, repeated
+from recipes.search.finalists import noise_between, pooled_sd
+from recipes.step import StepContext, StepKind
+from recipes.words import number
+
+GAIN_DECIMALS = 12
+"""Two sums of the same numbers in another order may differ by less."""
+
+
+def effects_so_far(context: StepContext) -> tuple[Effect, ...]:
+    """The effects of earlier rounds as they were judged, and that of this round's change."""
+    stored = [
+        Effect.model_validate(effect)
+        for report in context.history
+        if report.kind is StepKind.LOOP
+        for effect in report.learned.get("new_effects", ())
+    ]
+    made = [each for each in hypotheses(context.history) if each.round == context.round]
+    judged = {effect.hypothesis.round for effect in stored}
+    if made and context.round not in judged:
+        stored.append(effect_of(made[-1], context))
+    return tuple(stored)
+
+
+def effect_of(hypothesis: Hypothesis, context: StepContext) -> Effect:
+    """Compare the round's best finalist with the one the change had to beat.
+
+    Confirmed: better by more than twice the standard error of the difference. Refuted:
+    not so. Untested: the round ended without repeats.
+    """
+    settings = repeated(context)
+    mine = [each for each in settings if each.round == hypothesis.round]
+    before = next((each for each in settings if each.trial == hypothesis.baseline_trial), None)
+    if not mine or before is None or not math.isfinite(mine[0].score):
+        return Effect(
+            hypothesis=hypothesis,
+            kind=EffectKind.UNTESTED,
+            after=math.nan,
+            gain=math.nan,
+            noise=hypothesis.noise,
+            sentence="Round "
+            f"{hypothesis.round}: the change could not be tested: no setting was repeated "
+            "with new seeds.",
+        )
+    after = mine[0]
+    gain = round(after.score - before.score, GAIN_DECIMALS)
+    noise = noise_between(after, before, pooled_sd(settings), metric=hypothesis.metric)
+    kind = EffectKind.CONFIRMED if gain > noise else EffectKind.REFUTED
+    if kind is EffectKind.CONFIRMED:
+        verdict = "it helped by more than noise"
+    elif gain < -noise:
+        verdict = "it made things worse; the study goes back to what was before"
+    else:
+        verdict = (
+            "that is within noise, so it did not help; the study goes back to what was before"
+        )
+    return Effect(
+        hypothesis=hypothesis,
+        kind=kind,
+        after=after.value,
+        gain=gain,
+        noise=noise,
+        sentence=f"Round {hypothesis.round} ({hypothesis.advice.replace('_', ' ')}): expected a "
+        f"gain of {hypothesis.metric} over {before.value:.4g}, got {after.value:.4g} (gain "
+        f"{number(gain, 2)}, noise {number(noise, 2)}): {kind.value}; {verdict}.",
+    )

@@ -1,0 +1,128 @@
+"""What the loop decides from: the findings, the best setting, and what was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from recipes.hypothesis import Effect, EffectKind, Hypothesis
+from recipes.search.finalists import Finalist, finalists
+from recipes.search.round_plan import RoundPlan, first_plan, round_plan
+from recipes.search.scoring import Scored, ranked
+from recipes.step import StepContext, StepKind, StepReport
+from recipes.trial import TrialPurpose
+
+MOST_REFUTED = 2
+"""Advice that failed this often is not given again (method.md, step 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A study at the end of a round.
+
+    Attributes:
+        context: Step 7's, its budget as it was when the step began.
+        codes: Finding codes of the curves, the gravest first.
+        base: The round plan that gave the best setting so far.
+        best: That setting with its repeats; None when nothing was repeated.
+        best_single: The best single trial of all searches.
+        hypotheses: Of all rounds, oldest first.
+        effects: What came of them, the last round's included.
+    """
+
+    context: StepContext
+    codes: tuple[str, ...]
+    base: RoundPlan
+    best: Finalist | None
+    best_single: Scored
+    hypotheses: tuple[Hypothesis, ...]
+    effects: tuple[Effect, ...]
+
+    def num_refuted(self, advice: str) -> int:
+        """How often that advice was given and did not help."""
+        return sum(
+            effect.hypothesis.advice == advice and effect.kind is EffectKind.REFUTED
+            for effect in self.effects
+        )
+
+    def num_given(self, advice: str) -> int:
+        """How often it was given."""
+        return sum(each.advice == advice for each in self.hypotheses)
+
+    @property
+    def best_params(self) -> dict[str, object]:
+        """The best setting's values."""
+        source = self.best.params if self.best else self.best_single.trial.params
+        return dict(source)
+
+    def has(self, *codes: str) -> bool:
+        """Whether one of these findings was made."""
+        return any(code in self.codes for code in codes)
+
+
+def situation(context: StepContext, effects: Sequence[Effect]) -> Situation | None:
+    """The situation at the end of the context's round; None when no trial has a value.
+
+    Args:
+        context: Step 7's.
+        effects: What came of the hypotheses so far.
+    """
+    searched = [each for each in context.search if each.purpose is TrialPurpose.SEARCH]
+    order = ranked(searched, context.description)
+    if not order:
+        return None
+    settings = eligible(context, effects)
+    return Situation(
+        context=at_begin(context),
+        codes=tuple(context.learned.get("curve_findings") or ()),
+        base=base_plan(context, effects),
+        best=settings[0] if settings else None,
+        best_single=order[0],
+        hypotheses=hypotheses(context.history),
+        effects=tuple(effects),
+    )
+
+
+def repeated(context: StepContext) -> list[Finalist]:
+    """The finalists of all rounds, the best first."""
+    return finalists(context.search, context.description, TrialPurpose.REPEAT)
+
+
+def eligible(context: StepContext, effects: Sequence[Effect]) -> list[Finalist]:
+    """The finalists that may win, the best first: those of rounds whose change did not help
+    are left out, for the study went back to what was before. All, when none else is there."""
+    refuted = {effect.hypothesis.round for effect in effects if effect.kind is EffectKind.REFUTED}
+    settings = repeated(context)
+    return [each for each in settings if each.round not in refuted] or settings
+
+
+def at_begin(context: StepContext) -> StepContext:
+    """The context with the budget as it was when the step began, so that what the step itself
+    spends does not change what it had decided."""
+    budget = context.budget
+    spent, own = budget.spent, budget.step_spent
+    before = spent.model_copy(
+        update={
+            name: getattr(spent, name) - getattr(own, name) for name in type(spent).model_fields
+        }
+    )
+    return replace(context, budget=replace(budget, spent=before, step_spent=type(own)()))
+
+
+def base_plan(context: StepContext, effects: Sequence[Effect]) -> RoundPlan:
+    """The plan to change next: this round's when its change helped, else the one before it."""
+    if context.round == 1:
+        return first_plan(context)
+    if effects and effects[-1].kind is EffectKind.CONFIRMED:
+        return round_plan(context)
+    stored = context.learned.get("base_plan")
+    return first_plan(context) if stored is None else RoundPlan.model_validate(stored)
+
+
+def hypotheses(history: Sequence[StepReport]) -> tuple[Hypothesis, ...]:
+    """Every hypothesis stored so far, oldest first."""
+    return tuple(
+        Hypothesis.model_validate(report.learned["hypothesis"])
+        for report in history
+        if report.kind is StepKind.LOOP and report.learned.get("hypothesis") is not None
+    )

@@ -1,0 +1,225 @@
+"""What a study would run, and for how long, before anything runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from recipes.budget import SHARES, BudgetState, Spent
+from recipes.description import TaskDescription
+from recipes.loop.finals import SEEDS
+from recipes.search.allowance import FIRST_OVERHEAD, iterations_per_epoch
+from recipes.search.halving import epochs_per_trial, rungs
+from recipes.step import StepContext, StepKind, StepPlan, StepReport, StepState
+from recipes.steps.coarse_search import CoarseSearch
+from recipes.steps.fine_search import DEFAULT_ROUNDS, FINALISTS_AND_SEEDS, MOST_TRIALS_FACTOR
+from recipes.steps.initial_loss import InitialLoss
+from recipes.steps.lr_finder import LrFinder
+from recipes.steps.overfit_sample import ITERATIONS, LEARNING_RATES
+from recipes.study import StudyConfig
+from recipes.study_space import study_space
+from recipes.words import plural
+
+
+@dataclass(frozen=True, slots=True)
+class StepPrice:
+    """One step's price. ``epochs`` is trial-epochs; ``seconds`` is wall-clock."""
+
+    number: int
+    kind: StepKind
+    trials: int
+    epochs: float
+    seconds: float
+    sentence: str
+
+
+def price(
+    description: TaskDescription,
+    config: StudyConfig,
+    seconds_per_epoch: float,
+    slots: int,
+) -> tuple[StepPrice, ...]:
+    """The price of every step a study carries out, widening passes left out.
+
+    Args:
+        description: The task's.
+        config: The study asked for.
+        seconds_per_epoch: Of one trial on one slot, measured.
+        slots: Trials at the same time.
+    """
+    center = {**study_space(description, config).center(), **config.set}
+    per_iteration = seconds_per_epoch / iterations_per_epoch(description, center)
+    context = _context(description, config, per_iteration, slots)
+    prices = [
+        each
+        for each in (
+            _initial_loss(context, per_iteration),
+            _overfit_sample(per_iteration, slots),
+            _lr_finder(context, seconds_per_epoch, slots),
+            _coarse(context, config, seconds_per_epoch, slots),
+            *_rounds(context, config, seconds_per_epoch, slots),
+        )
+        if each.number in config.steps
+    ]
+    return tuple(prices)
+
+
+def _context(
+    description: TaskDescription, config: StudyConfig, per_iteration: float, slots: int
+) -> StepContext:
+    """A study that has just passed step 3, which measured the price of an iteration."""
+    report = StepReport(
+        number=StepKind.LR_FINDER.number,
+        kind=StepKind.LR_FINDER,
+        round=1,
+        pass_number=1,
+        state=StepState.PASSED,
+        verdict=StepState.PASSED,
+        measured={"seconds_per_iteration": per_iteration},
+    )
+    return StepContext(
+        seed=config.seed,
+        description=description,
+        space=study_space(description, config),
+        fixed=config.set,
+        learned={},
+        history=[report],
+        trials=[],
+        options=config.search,
+        incumbent=config.incumbent,
+        budget=BudgetState(config.budget, Spent(), Spent(), slots),
+        max_rounds=config.max_rounds,
+    )
+
+
+def _wall(epochs: float, seconds_per_epoch: float, slots: int) -> float:
+    return epochs * seconds_per_epoch * FIRST_OVERHEAD / slots
+
+
+def _initial_loss(context: StepContext, per_iteration: float) -> StepPrice:
+    count = _count(InitialLoss().plan(context))
+    return StepPrice(
+        StepKind.INITIAL_LOSS.number,
+        StepKind.INITIAL_LOSS,
+        count,
+        0.0,
+        count * per_iteration,
+        f"{plural(count, 'untrained model')}: no training.",
+    )
+
+
+def _overfit_sample(per_iteration: float, slots: int) -> StepPrice:
+    count = len(LEARNING_RATES) + 1
+    return StepPrice(
+        StepKind.OVERFIT_SAMPLE.number,
+        StepKind.OVERFIT_SAMPLE,
+        count,
+        0.0,
+        count * ITERATIONS * per_iteration * FIRST_OVERHEAD / slots,
+        f"{len(LEARNING_RATES)} rates and zeroed inputs, at most {ITERATIONS} iterations each on "
+        "a small sample; more when no rate works.",
+    )
+
+
+def _lr_finder(context: StepContext, seconds_per_epoch: float, slots: int) -> StepPrice:
+    plan = LrFinder().plan(context)
+    count = _count(plan)
+    epochs = sum(
+        job.settings["iterations"] * len(job.trials) for job in plan.jobs
+    ) / iterations_per_epoch(context.description, {**context.space.center(), **context.fixed})
+    return StepPrice(
+        StepKind.LR_FINDER.number,
+        StepKind.LR_FINDER,
+        count,
+        epochs,
+        _wall(epochs, seconds_per_epoch, slots),
+        plan.sentence,
+    )
+
+
+def _coarse(
+    context: StepContext, config: StudyConfig, seconds_per_epoch: float, slots: int
+) -> StepPrice:
+    count = _count(CoarseSearch().plan(context))
+    options = config.search
+    per_trial = epochs_per_trial(options.coarse_epochs, early_discard=options.early_discard)
+    steps = rungs(options.coarse_epochs, early_discard=options.early_discard)
+    return StepPrice(
+        StepKind.COARSE_SEARCH.number,
+        StepKind.COARSE_SEARCH,
+        count,
+        count * per_trial,
+        _wall(count * per_trial, seconds_per_epoch, slots),
+        f"{plural(count, 'setting')} to epoch {', '.join(map(str, steps))}"
+        + (", half of them going on at each." if len(steps) > 1 else "."),
+    )
+
+
+def _rounds(
+    context: StepContext, config: StudyConfig, seconds_per_epoch: float, slots: int
+) -> tuple[StepPrice, StepPrice, StepPrice]:
+    """Steps 5 to 7 over all rounds, as far as the budget is expected to reach."""
+    options = config.search
+    per_trial = epochs_per_trial(options.fine_epochs, early_discard=options.early_discard)
+    settings, seeds = FINALISTS_AND_SEEDS[0]
+    rounds = config.max_rounds or DEFAULT_ROUNDS
+    trials = options.fine_trials
+    epochs = trials * per_trial + settings * seeds * options.fine_epochs
+    left = _epochs_left(context, seconds_per_epoch, slots)
+    if math.isfinite(left):
+        share = left / rounds
+        affordable = max(1, int(share * 2 / 3 / per_trial))
+        trials = min(affordable, MOST_TRIALS_FACTOR * options.fine_trials)
+        epochs = min(share, trials * per_trial + settings * seeds * options.fine_epochs)
+    repeats = settings * seeds
+    finals = SEEDS[0] * (2 if config.incumbent else 1)
+    return (
+        StepPrice(
+            StepKind.FINE_SEARCH.number,
+            StepKind.FINE_SEARCH,
+            rounds * (trials + repeats),
+            rounds * epochs,
+            _wall(rounds * epochs, seconds_per_epoch, slots),
+            f"At most {plural(rounds, 'round')} of {plural(trials, 'setting')}, "
+            f"{options.fine_epochs} epochs for the better ones, and about {repeats} repeats with "
+            "new seeds.",
+        ),
+        StepPrice(
+            StepKind.CURVES.number,
+            StepKind.CURVES,
+            0,
+            0.0,
+            0.0,
+            "Reads the curves; at most a probe of 2 epochs a round.",
+        ),
+        StepPrice(
+            StepKind.LOOP.number,
+            StepKind.LOOP,
+            finals,
+            float(finals * options.fine_epochs),
+            _wall(finals * options.fine_epochs, seconds_per_epoch, slots),
+            f"The winner{' and the incumbent' if config.incumbent else ''} over {SEEDS[0]} new "
+            "seeds, and the test split once.",
+        ),
+    )
+
+
+def _epochs_left(context: StepContext, seconds_per_epoch: float, slots: int) -> float:
+    """Epochs the rounds may spend when the steps before them used their shares."""
+    allowed = context.budget.allowed
+    share = SHARES["fine"]
+    found = [
+        limit
+        for limit in (
+            None if allowed.epochs is None else allowed.epochs * share,
+            None
+            if allowed.wall_seconds is None
+            else allowed.wall_seconds * share * slots / (seconds_per_epoch * FIRST_OVERHEAD),
+        )
+        if limit is not None
+    ]
+    return min(found, default=math.inf)
+
+
+def _count(plan: StepPlan) -> int:
+    return sum(len(job.trials) for job in plan.jobs)

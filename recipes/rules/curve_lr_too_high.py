@@ -1,0 +1,152 @@
+"""A trial whose learning rate is too high: fast at first, then stuck above what is possible."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recipes.evidence.curves import CurveEvidence
+from recipes.evidence.lr_drop import LrDrop
+from recipes.evidence.sufficiency import is_enough
+from recipes.finding import Cause, Finding, Severity
+from recipes.rules.registry import Precedence, rule
+from recipes.trend import trend
+from recipes.words import number, percent, plural, rate
+
+EARLY_SHARE = 0.8
+EARLY_PART = 0.2
+"""Of the whole fall, the share done in the first part of the iterations (row 17)."""
+
+ABOVE_PEER = 0.10
+"""Share by which the train loss must end above the best peer's after as many epochs (row 17)."""
+
+RELEVANT_LOSS = 0.02
+"""The difference to the peer that counts, as a share of the untrained model's loss: between
+two losses near zero a tenth is nothing."""
+
+LOWER_RATE = 2.0
+"""The peer's rate must be lower by this factor, or the rate is not what differs."""
+
+SOURCE = "CS231n notes, high rates decay fast and get stuck higher; notes on diagnosis, row 17"
+
+
+@rule("lr_too_high", Precedence.LEARNING_RATE)
+def lr_too_high_on_curve(evidence: CurveEvidence) -> Finding | None:
+    """Confirmed by the LR-drop probe, or suspected from the curve and a peer that got lower.
+
+    A probe that did not confirm it has the last word.
+    """
+    if evidence.is_decayed:
+        return None
+    if evidence.lr_drop is not None:
+        return _confirmed(evidence, evidence.lr_drop) if evidence.lr_drop.confirms else None
+    return _suspected(evidence)
+
+
+def _confirmed(evidence: CurveEvidence, drop: LrDrop) -> Finding:
+    lr = evidence.series.lr
+    pays = drop.gain > 0
+    return Finding(
+        code="lr_too_high",
+        severity=Severity.WARNING if pays else Severity.INFO,
+        confidence=0.9 if pays else 0.6,
+        sentence=f"Learning rate {rate(lr)} is too high for the end of training, confirmed by a "
+        f"probe: {plural(drop.epochs, 'epoch')} from the best weights at {rate(drop.lr)} took "
+        f"{drop.words} (a fall of the train loss by {number(drop.threshold, 2)} counts). The "
+        "plateau is this rate's, not the model's.",
+        evidence={
+            "lr": lr,
+            "probe": "confirmed",
+            "probe_trial": drop.probe,
+            "probe_lr": drop.lr,
+            "train_loss_before": drop.train_before,
+            "train_loss_after": drop.train_after,
+            "metric_gain": drop.gain,
+            "threshold": drop.threshold,
+        },
+        causes=(
+            Cause(
+                code="no_decay",
+                sentence="The rate stays constant where it should come down.",
+                confidence=0.8,
+            ),
+            Cause(
+                code="lr_high",
+                sentence="The rate is too high from the start.",
+                confidence=0.4,
+            ),
+        ),
+        action=f"Let the rate decay (schedule=cosine) and try {rate(lr)} to {rate(10 * lr)} with "
+        f"it: a decayed run wants a higher start. Or, constant, {rate(lr / 3)}.",
+        source=SOURCE,
+    )
+
+
+def _suspected(evidence: CurveEvidence) -> Finding | None:
+    if not is_enough("lr_too_high", evidence) or evidence.best_peer is None:
+        return None
+    peer, peer_loss = evidence.best_peer
+    lr, loss = evidence.series.lr, evidence.train_loss.end
+    # Comparisons with NaN are false.
+    if not peer.lr * LOWER_RATE <= lr:
+        return None
+    excess = loss - peer_loss
+    if not excess >= max(ABOVE_PEER * abs(peer_loss), RELEVANT_LOSS * evidence.start_loss):
+        return None
+    early = early_share(evidence)
+    second_half = trend(evidence.series.blocks[len(evidence.series.blocks) // 2 :])
+    if not early >= EARLY_SHARE or second_half is None or second_half.falls:
+        return None
+    course = (
+        f"{percent(early)} of the fall came in the first {percent(EARLY_PART)} of the iterations, "
+        "then the train loss stood still at"
+        if evidence.series.blocks[0] > loss
+        else "the train loss never fell below its start and ended at"
+    )
+    return Finding(
+        code="lr_too_high",
+        severity=Severity.WARNING,
+        confidence=0.6,
+        sentence=f"Learning rate {rate(lr)} looks too high: {course} {number(loss)}, where trial "
+        f"{peer.number} reached {number(peer_loss)} in as many epochs at {rate(peer.lr)} (a tenth "
+        "above it counts).",
+        evidence={
+            "lr": lr,
+            "early_share": early,
+            "train_loss": loss,
+            "peer": peer.number,
+            "peer_lr": peer.lr,
+            "peer_train_loss": peer_loss,
+            "threshold_early": EARLY_SHARE,
+            "threshold_above_peer": ABOVE_PEER,
+        },
+        causes=(
+            Cause(
+                code="lr_high",
+                sentence="The rate is too high to settle: steps jump over the minimum.",
+                confidence=0.6,
+            ),
+            Cause(
+                code="other_setting",
+                sentence=f"Something else than the rate makes trial {peer.number} fit better.",
+                confidence=0.4,
+            ),
+            Cause(
+                code="early_saturation",
+                sentence="It fits what this model can fit quickly.",
+                confidence=0.2,
+            ),
+        ),
+        action=f"A rate of {rate(lr / 3)}, or a decay. Cheapest experiment: two epochs from the "
+        f"best weights at {rate(lr / 10)}; if the train loss falls at once, the rate was it.",
+        source=SOURCE,
+    )
+
+
+def early_share(evidence: CurveEvidence) -> float:
+    """Share of the train loss's whole fall done in the first fifth of the iterations; 1 when
+    it did not fall."""
+    blocks = evidence.series.blocks
+    start, end = float(np.median(blocks[:3])), float(np.median(blocks[-5:]))
+    at = max(3, round(EARLY_PART * len(blocks)))
+    fall = start - end
+    return (start - float(np.median(blocks[at - 3 : at]))) / fall if fall > 0 else 1.0

@@ -1,0 +1,103 @@
+"""A trial whose learning rate is too low: its loss goes down in a straight line, if at all."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from recipes.evidence.curves import CurveEvidence
+from recipes.evidence.sufficiency import is_enough
+from recipes.finding import Cause, Finding, Severity
+from recipes.rules.registry import Precedence, rule
+from recipes.space import Float
+from recipes.trend import line_over_exponential
+from recipes.words import number, percent, rate
+
+LOW_RATIO = 1e-4
+USUAL_RATIO = 1e-3
+"""Update-to-weight ratio under which the rate is low, and what it should be (CS231n notes)."""
+
+LARGEST_FACTOR = 10.0
+"""Most the rate is raised by in one go (notes on diagnosis, row 25)."""
+
+SLOW_SHARE = 0.10
+"""Fall of the first epoch, as a share of the initial loss, under which it is slow."""
+
+CLEARLY_STRAIGHT = 2.0
+"""Difference of AICc from which a line is the better description."""
+
+SOURCE = "CS231n notes, low rates fall in a line; TheDeepChecker; notes on diagnosis, row 16"
+
+
+@rule("lr_too_low", Precedence.LEARNING_RATE)
+def lr_too_low_on_curve(evidence: CurveEvidence) -> Finding | None:
+    """The first epoch changes little, the fall is a line, and the weights hardly move.
+
+    The ratio only speaks where it was measured.
+    """
+    series = evidence.series
+    if not is_enough("lr_too_low", evidence) or not math.isfinite(series.lr):
+        return None
+    losses = series.blocks
+    start, end = float(np.median(losses[:3])), float(np.median(losses[-3:]))
+    in_first = max(3, round(len(losses) / evidence.epochs))
+    first_fall = (start - float(np.median(losses[:in_first][-3:]))) / start if start > 0 else 1.0
+    fall = (start - end) / start if start > 0 else 1.0
+    straightness = line_over_exponential(losses)
+    is_slow = first_fall < SLOW_SHARE and (fall < SLOW_SHARE or straightness > CLEARLY_STRAIGHT)
+    ratio = series.update_ratio
+    if not is_slow or ratio >= LOW_RATIO or fall < -SLOW_SHARE:
+        return None
+    wanted = LARGEST_FACTOR if math.isnan(ratio) or ratio <= 0 else USUAL_RATIO / ratio
+    higher = series.lr * min(wanted, LARGEST_FACTOR)
+    moves = (
+        ""
+        if math.isnan(ratio)
+        else f" (an iteration changes the weights by {rate(ratio)} of their size; about 1e-3 is "
+        "usual)"
+    )
+    shape = "in a straight line" if straightness > CLEARLY_STRAIGHT else "hardly at all"
+    return Finding(
+        code="lr_too_low",
+        severity=Severity.WARNING,
+        confidence=0.6 if math.isnan(ratio) else 0.9,
+        sentence=f"Learning rate {rate(series.lr)} is too low: the train loss falls {shape}, by "
+        f"{percent(max(first_fall, 0.0))} in the first epoch and from {number(start)} to "
+        f"{number(end)} in {evidence.epochs}, where 10 % an epoch is the least at the "
+        f"start{moves}.",
+        evidence={
+            "lr": series.lr,
+            "first_epoch_fall": first_fall,
+            "fall": fall,
+            "line_over_exponential_aicc": straightness,
+            "update_ratio": ratio,
+            "threshold_fall": SLOW_SHARE,
+            "threshold_ratio": LOW_RATIO,
+        },
+        causes=(
+            Cause(
+                code="lr_low",
+                sentence="The learning rate is too low.",
+                confidence=0.6 if math.isnan(ratio) else 0.9,
+            ),
+            Cause(
+                code="gradient_does_not_arrive",
+                sentence="Gradients are too small where it matters: dead or saturated units, "
+                "depth without normalisation.",
+                confidence=0.2,
+            ),
+        ),
+        action=f"Raise the learning rate to {rate(higher)} and above{_beyond(evidence, higher)}. "
+        f"Cheapest experiment: one epoch at {rate(higher)}; if the loss still does not move, look "
+        "at the gradients.",
+        source=SOURCE,
+    )
+
+
+def _beyond(evidence: CurveEvidence, lr: float) -> str:
+    """Where the task's range ends, when the rate that is wanted lies beyond it."""
+    own = evidence.description.space.root.get("lr")
+    if not isinstance(own, Float) or lr <= own.high:
+        return ""
+    return f": the task's range ends at {rate(own.high)}, widen it"

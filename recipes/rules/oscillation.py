@@ -1,0 +1,73 @@
+"""A validation metric that swings from epoch to epoch by more than its samples explain."""
+
+from __future__ import annotations
+
+import math
+
+from recipes.evidence.curves import CurveEvidence
+from recipes.evidence.sufficiency import is_enough
+from recipes.finding import Cause, Finding, Severity
+from recipes.rules.registry import Precedence, rule
+from recipes.trend import noise_sd
+from recipes.words import number, rate
+
+WINDOW = 10
+"""Epochs looked at, the last ones (notes on diagnosis, row 18)."""
+
+SWINGS = 2.0
+"""Standard errors of one evaluation above which the swing is the optimisation's. Up to 1.5
+it is the validation set's (row 18; small_validation_set says so)."""
+
+SOURCE = "Deep Learning Tuning Playbook, step-to-step variance late in training; row 18"
+
+
+@rule("oscillation", Precedence.NOISE)
+def oscillation(evidence: CurveEvidence) -> Finding | None:
+    """Sd of the detrended metric over the last ten epochs, against its standard error."""
+    if not is_enough("oscillation", evidence):
+        return None
+    metric, val = evidence.metric, evidence.val
+    swing = noise_sd(val.trained[-WINDOW:])
+    # Where every sample is right the error is 0, but one sample is the least it can move.
+    least = 1 / val.n if metric.has_points and val.n else 0.0
+    error = max(val.end_error, least) if math.isfinite(val.end_error) else math.nan
+    if not swing > SWINGS * error:
+        return None
+    lr = evidence.series.lr
+    batch = evidence.series.params.get("batch_size", evidence.description.default_batch_size)
+    late = "is still" if not evidence.is_decayed else "began at"
+    return Finding(
+        code="oscillation",
+        severity=Severity.WARNING,
+        confidence=0.8,
+        sentence=f"Validation {metric.label} swings by {metric.difference(swing)} (sd) from epoch "
+        f"to epoch over the last {WINDOW}, {number(swing / error, 2)} times the "
+        f"{metric.difference(error)} that {val.n:,} samples explain, where {number(SWINGS)} "
+        "count: how good the model is depends on where training happens to stop.",
+        evidence={
+            "sd": swing,
+            "standard_error": error,
+            "num_val": val.n,
+            "lr": lr,
+            "batch_size": batch,
+            "threshold": SWINGS * error,
+        },
+        causes=(
+            Cause(
+                code="lr_high_late",
+                sentence=f"The learning rate {late} {rate(lr)} at the end."
+                if not evidence.is_decayed
+                else f"The learning rate {late} {rate(lr)}, and comes down too late.",
+                confidence=0.7 if not evidence.is_decayed else 0.3,
+            ),
+            Cause(
+                code="small_batch",
+                sentence=f"Batches of {batch} give noisy gradients.",
+                confidence=0.4,
+            ),
+        ),
+        action="Let the learning rate decay, or average the weights of the last epochs. Cheapest "
+        f"experiment: two epochs from the last weights at {rate(lr / 10)}; if the swings stay, "
+        "double the batch.",
+        source=SOURCE,
+    )

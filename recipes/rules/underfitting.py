@@ -1,0 +1,220 @@
+"""A model that stopped improving without fitting even its training samples."""
+
+from __future__ import annotations
+
+import math
+
+from recipes.evidence.curves import CurveEvidence
+from recipes.evidence.sufficiency import is_enough
+from recipes.evidence.trial_series import TrialSeries
+from recipes.finding import Cause, Finding, Severity
+from recipes.rules.curve_lr_too_high import lr_too_high_on_curve
+from recipes.rules.curve_lr_too_low import LOW_RATIO, lr_too_low_on_curve
+from recipes.rules.overfitting import HEAVY_DECAY, gap_matters
+from recipes.rules.registry import Precedence, rule
+from recipes.rules.still_improving import still_improving
+from recipes.words import listing, number, plural, rate
+
+FITTED = 0.95
+"""Accuracy or R² on training samples from which a model counts as fitting them. A sample of
+few was memorised (step 2), so 95 % of all is below what it can do (row 33; the number is
+ours)."""
+
+FITTED_LOSS_SHARE = 0.3
+"""The same without such a metric: train loss as a share of the best constant prediction's."""
+
+LEARNING_SHARE = 0.10
+"""Share by which as many epochs again would lower the train loss, from which it still learns."""
+
+BETTER_FIT = 0.05
+"""How much better a peer must fit its training samples to show that fit is not what lacks."""
+
+HEAVY_DROPOUT = 0.4
+HEAVY_SMOOTHING = 0.2
+"""Regularisation from which it is the first suspect (ours), as is ``HEAVY_DECAY``."""
+
+SOURCE = "CS231n notes, curves that lie together; Karpathy's recipe; notes on diagnosis, row 33"
+
+
+@rule("underfitting", Precedence.FIT)
+def underfitting(evidence: CurveEvidence) -> Finding | None:
+    """No gap, a poor fit, and a train loss that has stopped to fall.
+
+    Silent where a peer fits its training samples better and validates no better: then not
+    the fit is what lacks. Silent under a rate found too low or too high, which explains it.
+    """
+    if not is_enough("underfitting", evidence) or gap_matters(evidence):
+        return None
+    outlook, loss = evidence.train_outlook, evidence.train_loss
+    if outlook is None or outlook.gain > LEARNING_SHARE * abs(loss.end) or _is_fitted(evidence):
+        return None
+    improving = still_improving(evidence)
+    if improving is not None and improving.severity is Severity.WARNING:
+        return None  # it had no time to fit
+    too_high = lr_too_high_on_curve(evidence)
+    if too_high is not None and too_high.severity is Severity.WARNING:
+        return None
+    if lr_too_low_on_curve(evidence) is not None:
+        return None
+    better = _better_fits(evidence)
+    if any(not generalises for _, generalises in better):
+        return None
+    metric, train, val = evidence.metric, evidence.train, evidence.val
+    causes = _causes(evidence, [peer for peer, _ in better])
+    target = (
+        f"{metric.text(FITTED)} and more is usual"
+        if metric.has_points
+        else f"{number(FITTED_LOSS_SHARE)} of a constant prediction's loss or less is usual"
+    )
+    memorised = " though step 2 could memorise a small sample" if evidence.memorises else ""
+    return Finding(
+        code="underfitting",
+        severity=Severity.WARNING,
+        confidence=0.8 if evidence.memorises else 0.7,
+        sentence=f"Underfitting: after {plural(evidence.epochs, 'epoch')} {metric.label} is "
+        f"{metric.text(train.end)} on its own training samples (where {target}) and "
+        f"{metric.text(val.end, val.end_error)} on validation, and the train loss has all but "
+        f"stopped falling at {number(loss.end)}{memorised}: the model as it is trained cannot "
+        f"express more. {causes[0].sentence}",
+        evidence={
+            "train": train.end,
+            "val": val.end,
+            "gap": evidence.gap,
+            "gap_standard_error": evidence.gap_error,
+            "train_loss": loss.end,
+            "train_slope": -outlook.trend.slope,
+            "epochs": evidence.epochs,
+            "probe": None if evidence.lr_drop is None else _probe_word(evidence),
+            "threshold": FITTED if metric.has_points else FITTED_LOSS_SHARE,
+        },
+        causes=causes,
+        action=ACTIONS[causes[0].code],
+        source=SOURCE,
+    )
+
+
+ACTIONS = {
+    "over_regularised": "Cut the regularisation to a third, then a tenth. Cheapest experiment: "
+    "this setting without any for as many epochs; if it still does not fit, widen the model.",
+    "better_setting": "Go on from the settings that fit better. Cheapest experiment: this setting "
+    "with their learning rate alone.",
+    "lr_plateau": "Let the learning rate decay before changing the model. Cheapest experiment: "
+    "two epochs from the best weights at a tenth of the rate.",
+    "lr_low": "Raise the learning rate threefold. Cheapest experiment: as many epochs at it.",
+    "too_small": "Double the model's width, then its depth; better features. Cheapest "
+    "experiment: the same setting at twice the width; if the train metric stays, the inputs "
+    "may hold no more.",
+}
+"""What to do, by the likeliest cause."""
+
+
+def _is_fitted(evidence: CurveEvidence) -> bool:
+    if evidence.metric.has_points:
+        return evidence.train.end >= FITTED
+    reference = evidence.baseline if evidence.baseline is not None else evidence.start_loss
+    return not evidence.train_loss.end > FITTED_LOSS_SHARE * abs(reference)
+
+
+def _better_fits(evidence: CurveEvidence) -> list[tuple[TrialSeries, bool]]:
+    """Peers with a clearly better train metric, the best first, and whether they validate
+    better too."""
+    name, metric = evidence.metric.name, evidence.metric
+    error = evidence.val.end_error if math.isfinite(evidence.val.end_error) else 0.0
+    found: list[tuple[float, TrialSeries, bool]] = []
+    for peer in evidence.peers:
+        train, val = peer.series(name, "train"), peer.series(name, "val")
+        if not (len(train) and len(val)):
+            continue
+        gain = metric.gain(evidence.train.end, train.end)
+        if gain >= BETTER_FIT * evidence.scale:
+            best = max(metric.gain(0.0, float(value)) for value in val.trained)
+            found.append((gain, peer, best > metric.gain(0.0, evidence.val.end) + error))
+    found.sort(key=lambda each: (-each[0], each[1].number))
+    return [(peer, generalises) for _, peer, generalises in found]
+
+
+def _causes(evidence: CurveEvidence, better: list[TrialSeries]) -> tuple[Cause, ...]:
+    causes = []
+    heavy = _heavy_regularisation(evidence)
+    if heavy:
+        causes.append(
+            Cause(
+                code="over_regularised",
+                sentence=f"Regularisation is heavy: {listing(heavy)}.",
+                confidence=0.75,
+            )
+        )
+    if better:
+        first = better[0]
+        causes.append(
+            Cause(
+                code="better_setting",
+                sentence=f"Other settings fit better, trial {first.number} with a learning rate "
+                f"of {rate(first.lr)} among them.",
+                confidence=0.7,
+            )
+        )
+    drop = evidence.lr_drop
+    if drop is None and not evidence.is_decayed:
+        causes.append(
+            Cause(
+                code="lr_plateau",
+                sentence="The plateau may be the learning rate's: no lower one was tried from "
+                "here.",
+                confidence=0.45,
+            )
+        )
+    elif drop is not None and drop.confirms:
+        causes.append(
+            Cause(
+                code="lr_plateau",
+                sentence=f"The plateau is the learning rate's: at {rate(drop.lr)} the loss "
+                "falls again.",
+                confidence=0.8,
+            )
+        )
+    if evidence.series.update_ratio < LOW_RATIO:
+        causes.append(
+            Cause(
+                code="lr_low",
+                sentence=f"An iteration changes the weights by only "
+                f"{rate(evidence.series.update_ratio)} of their size.",
+                confidence=0.4,
+            )
+        )
+    probed = (
+        f" A learning rate of {rate(drop.lr)} from the best weights did not help "
+        f"({drop.words}), so the rate is not what holds it."
+        if drop is not None and not drop.confirms
+        else ""
+    )
+    causes.append(
+        Cause(
+            code="too_small",
+            sentence="The model is too small for the task, or its features say too little."
+            + probed,
+            confidence=0.7 if probed else 0.5,
+        )
+    )
+    causes.append(
+        Cause(
+            code="noise_ceiling",
+            sentence="The inputs do not say more about the targets.",
+            confidence=0.2,
+        )
+    )
+    return tuple(sorted(causes, key=lambda cause: -cause.confidence))
+
+
+def _heavy_regularisation(evidence: CurveEvidence) -> list[str]:
+    limits = {"weight_decay": HEAVY_DECAY, "label_smoothing": HEAVY_SMOOTHING}
+    heavy = []
+    for name, value in evidence.series.params.items():
+        limit = HEAVY_DROPOUT if "dropout" in name else limits.get(name, math.inf)
+        if isinstance(value, (int, float)) and value >= limit:
+            heavy.append(f"{name.replace('_', ' ')} {number(float(value))}")
+    return heavy
+
+
+def _probe_word(evidence: CurveEvidence) -> str:
+    return "confirmed" if evidence.lr_drop and evidence.lr_drop.confirms else "refuted"

@@ -1,0 +1,160 @@
+"""What a step may still run: a budget turned into trials and epochs, by measured prices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from recipes.budget import SHARES
+from recipes.description import TaskDescription
+from recipes.search.scoring import epochs_done
+from recipes.space import ParameterValue
+from recipes.step import StepContext, StepKind, TrialResult
+
+AFTER_COARSE = SHARES["fine"] + SHARES["final"]
+"""Share of a budget that step 4 leaves to those after it. What steps 1 to 3 did not use is its."""
+
+AFTER_ROUNDS = SHARES["final"]
+"""Share that the rounds leave to the finalists and the test."""
+
+FIRST_OVERHEAD = 1.2
+LARGEST_OVERHEAD = 4.0
+"""Wall-clock over training time on the slots: dispatch, start of processes, idle ends of
+rungs. Guessed until the step has trials of its own, then measured."""
+
+JOB_SECONDS = 1.0
+"""About how long a job is: short trials go together, so that handing them out stays cheap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much more may be run.
+
+    Attributes:
+        epochs: Of single trials, all slots together; infinite without a limit.
+        trials: New ones.
+        seconds_per_epoch: Of one trial on one slot; NaN when not known.
+        overhead: Wall-clock seconds over training seconds on busy slots.
+        wall_seconds: Left to this step.
+        slots: Trials at the same time.
+    """
+
+    epochs: float
+    trials: float
+    seconds_per_epoch: float
+    overhead: float
+    wall_seconds: float
+    slots: int
+
+    def fits(self, count: int, epochs: int) -> bool:
+        """Whether so many trials can each go so many epochs further.
+
+        Args:
+            count: Trials, side by side on the slots.
+            epochs: Epochs each.
+        """
+        if count * epochs > self.epochs:
+            return False
+        if math.isinf(self.wall_seconds):
+            return True
+        waves = math.ceil(count / self.slots)
+        return waves * epochs * self.seconds_per_epoch * self.overhead <= self.wall_seconds
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything limits it."""
+        return not (math.isinf(self.epochs) and math.isinf(self.trials))
+
+
+def allowance(context: StepContext, *, reserve: float, rounds: int = 1) -> Allowance:
+    """What the step under way may still run.
+
+    Args:
+        context: With its budget and the trials that tell prices.
+        reserve: Share of the budget that is held back for later.
+        rounds: Over how many rounds, this one included, the rest is spread.
+    """
+    budget = context.budget
+    left = budget.left(reserve=reserve)
+    own = budget.step_spent
+    seconds = seconds_per_epoch(context)
+    overhead = _overhead(context)
+    share = 1.0 / rounds
+
+    def mine(rest: float, spent: float) -> float:
+        return max(0.0, (rest + spent) * share - spent)
+
+    wall = mine(left.wall_seconds, own.wall_seconds)
+    epochs = mine(left.epochs, own.epochs)
+    if math.isfinite(wall) and seconds > 0:
+        epochs = min(epochs, wall * budget.slots / (seconds * overhead))
+    device = mine(left.device_seconds, own.device_seconds)
+    if math.isfinite(device) and seconds > 0:
+        epochs = min(epochs, device / seconds)
+    return Allowance(
+        epochs=epochs,
+        trials=mine(left.trials, own.trials),
+        seconds_per_epoch=seconds,
+        overhead=overhead,
+        wall_seconds=wall,
+        slots=budget.slots,
+    )
+
+
+def members_per_job(context: StepContext, *, count: int, epochs: int) -> int:
+    """How many trials to hand out together: about a second's worth, spread over the slots.
+
+    Results do not depend on it: members train one after another under their own seeds.
+    """
+    seconds = seconds_per_epoch(context) * epochs
+    if not seconds > 0:
+        return 1
+    even = math.ceil(count / (2 * context.budget.slots))
+    return max(1, min(even, int(JOB_SECONDS / seconds)))
+
+
+def seconds_per_epoch(context: StepContext) -> float:
+    """Of one trial on one slot: of this step's trials, else of earlier searches, else of step 3.
+
+    NaN when nothing was measured.
+    """
+    for trials in (context.trials, context.search):
+        seconds = _measured(trials)
+        if not math.isnan(seconds):
+            return seconds
+    for report in reversed(context.history):
+        per_iteration = report.measured.get("seconds_per_iteration")
+        if report.kind is StepKind.LR_FINDER and per_iteration:
+            return per_iteration * iterations_per_epoch(
+                context.description, {**context.space.center(), **context.fixed}
+            )
+    return math.nan
+
+
+def iterations_per_epoch(
+    description: TaskDescription, params: Mapping[str, ParameterValue]
+) -> int:
+    """Batches in one pass over the training data.
+
+    Args:
+        description: Says how many samples there are.
+        params: A setting; without a ``batch_size`` the task's default counts.
+    """
+    batch_size = int(params.get("batch_size", description.default_batch_size))
+    return math.ceil(description.split("train").num_samples / batch_size)
+
+
+def _measured(trials: Sequence[TrialResult]) -> float:
+    done = [(each.outcome.seconds, epochs_done(each)) for each in trials]
+    epochs = sum(count for _, count in done)
+    return sum(seconds for seconds, _ in done) / epochs if epochs else math.nan
+
+
+def _overhead(context: StepContext) -> float:
+    """Measured over this step's own trials."""
+    trained = sum(each.outcome.seconds for each in context.trials)
+    busy = trained / context.budget.slots
+    if busy <= 0 or context.budget.step_spent.wall_seconds <= 0:
+        return FIRST_OVERHEAD
+    return min(max(1.0, context.budget.step_spent.wall_seconds / busy), LARGEST_OVERHEAD)

@@ -1,0 +1,73 @@
+"""Generations of the fine search: proposed together, from completed ones alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recipes.search.proposals import propose
+from recipes.search.round_plan import RoundPlan
+from recipes.search.scoring import epochs_done, score
+from recipes.search.tpe import Observation, propose_tpe
+from recipes.seeds import derive_seed
+from recipes.space import ParameterValue
+from recipes.step import StepContext, StepKind, TrialResult
+from recipes.trial import TrialPurpose, TrialState
+
+PREFIX = "generation "
+
+
+def generation_of(index: int) -> str:
+    """The label of a generation's trials, from 1."""
+    return f"{PREFIX}{index}"
+
+
+def generations(trials: Sequence[TrialResult]) -> tuple[str, ...]:
+    """The labels of the generations begun, in order."""
+    labels = dict.fromkeys(trial.label for trial in trials if trial.label.startswith(PREFIX))
+    return tuple(labels)
+
+
+def propose_generation(
+    context: StepContext, chosen: RoundPlan, *, index: int, count: int
+) -> list[dict[str, ParameterValue]]:
+    """The settings of a generation. The first is quasi-random: there is nothing to learn from.
+
+    Args:
+        context: With the trials of the round's completed generations.
+        chosen: The round's box.
+        index: From 1.
+        count: How many settings.
+    """
+    kind = context.options.fine_proposals
+    seed = derive_seed(context.seed, StepKind.FINE_SEARCH, context.round)
+    if kind == "tpe" and index > 1:
+        seen = _observations(context, chosen.epochs)
+        return propose_tpe(
+            chosen.space, seen, count=count, seed=derive_seed(seed, "generation", index)
+        )
+    stream = "random" if kind == "random" else "sobol"
+    first = (index - 1) * context.options.generation
+    return propose(stream, chosen.space, first=first, count=count, seed=seed)
+
+
+def _observations(context: StepContext, epochs: int) -> list[Observation]:
+    """The round's search trials, the discarded ones with what they had by epoch."""
+    found = []
+    for trial in context.trials:
+        if trial.purpose is not TrialPurpose.SEARCH or trial.outcome.state is TrialState.FAILED:
+            continue
+        scored = score(trial, context.description)
+        by_epoch = {}
+        for epoch in range(1, epochs_done(trial) + 1):
+            until = score(trial, context.description, up_to=epoch)
+            if until is not None:
+                by_epoch[epoch] = until.score
+        found.append(
+            Observation(
+                trial.params,
+                None if scored is None else scored.score,
+                is_pruned=scored is not None and epochs_done(trial) < epochs,
+                by_epoch=by_epoch,
+            )
+        )
+    return found

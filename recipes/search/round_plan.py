@@ -1,0 +1,51 @@
+"""What the fine search of one round does: its box, what is fixed, how long it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from recipes.search.region import coarse_space
+from recipes.space import ParameterValue, SearchSpace
+from recipes.step import StepContext
+from recipes.value import Value
+
+
+class RoundPlan(Value):
+    """A round's fine search. The loop changes one thing of it at a time.
+
+    Attributes:
+        space: The box that is searched.
+        fixed: Hyperparameters of the space that no longer vary.
+        extras: The trainer's own knobs that the loop has set: schedule, warm-up, clipping.
+        epochs: Of a trial that is not discarded early.
+        anchors: Settings that are tried first, for they are what the change is about.
+    """
+
+    space: SearchSpace
+    fixed: dict[str, ParameterValue] = Field(default_factory=dict)
+    extras: dict[str, ParameterValue] = Field(default_factory=dict)
+    epochs: int = Field(ge=1)
+    anchors: tuple[dict[str, ParameterValue], ...] = ()
+
+
+def round_plan(context: StepContext) -> RoundPlan:
+    """The plan of the context's round: the loop's decision, in round 1 the box of step 4."""
+    stored = context.learned.get("round_plan")
+    if stored is not None and context.round > 1:
+        return RoundPlan.model_validate(stored)
+    return first_plan(context)
+
+
+def first_plan(context: StepContext) -> RoundPlan:
+    """Round 1's: the box of step 4; without a step 4, around step 3's interval."""
+    learned: Mapping[str, Any] = context.learned
+    box = learned.get("fine_space")
+    space = (
+        coarse_space(context.space, learned) if box is None else SearchSpace.model_validate(box)
+    )
+    return RoundPlan(
+        space=space, fixed=learned.get("fine_fixed") or {}, epochs=context.options.fine_epochs
+    )

@@ -1,0 +1,350 @@
+"""Step 4: coarse search around the interval of step 3, in log space.
+
+CS231n: random search from coarse to fine, 1 to 5 epochs first; stop what explodes (a loss
+above three times the initial one); look whether the best lies at the border. Points are
+Sobol's unless asked otherwise; trials far behind end early by synchronous halving.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from recipes.evidence.search import SearchEvidence, search_evidence
+from recipes.finding import Finding
+from recipes.rules.registry import findings
+from recipes.search.allowance import AFTER_COARSE, allowance
+from recipes.search.cube import to_value
+from recipes.search.figures import search_figures
+from recipes.search.halving import epochs_per_trial, rungs
+from recipes.search.incumbent import incumbent_trial, is_incumbent
+from recipes.search.proposals import propose
+from recipes.search.region import coarse_space, narrowed, ranged
+from recipes.search.rung import next_rung
+from recipes.search.runs import job_plans, search_trial
+from recipes.search.summary import best_of, range_text, setting
+from recipes.seeds import derive_seed
+from recipes.space import Categorical, ParameterValue, SearchSpace
+from recipes.step import (
+    Action,
+    Continued,
+    Step,
+    StepContext,
+    StepKind,
+    StepPlan,
+    StepReport,
+    StepState,
+)
+from recipes.steps.verdict import leading_sentence, verdict_of
+from recipes.words import listing, plural
+
+FEWEST_TRIALS = 8
+"""What a budget leaves at least, if it leaves anything."""
+
+MOST_TRIALS_FACTOR = 2
+"""A generous budget makes the search this many times the usual size, and no more: what it
+finds is a box, and the rounds use the rest better."""
+
+LATER_PASS_SHARE = 0.5
+"""A pass over a widened range has this share of the first one's trials, all of them in what
+was added and the quarter of the range next to it."""
+
+OVERLAP = 0.25
+
+SEARCH = "search"
+
+
+class CoarseSearch(Step):
+    """Step 4. Plans rungs of short trials; learns the box for step 5."""
+
+    kind = StepKind.COARSE_SEARCH
+    reads_search = True
+
+    def plan(self, context: StepContext) -> StepPlan:
+        """The first rung's trials; then, rung by rung, the better half goes on."""
+        epochs = context.options.coarse_epochs
+        if not context.trials:
+            return self._first_rung(context)
+        keep = [trial.number for trial in context.trials if is_incumbent(trial)]
+        following = next_rung(context.trials, context.description, epochs=epochs, keep=keep)
+        if following is None or not following.going_on:
+            return StepPlan(discard=following.discarded if following else ())
+        allowed = allowance(context, reserve=AFTER_COARSE)
+        more = following.until - following.done
+        if not allowed.fits(len(following.going_on), more):
+            return StepPlan()  # cut at the end of a rung: what waits is judged as it stands
+        return StepPlan(
+            job_plans(
+                context,
+                [Continued.of(trial) for trial in following.going_on],
+                epochs=epochs,
+                until=following.until,
+                done=following.done,
+            ),
+            f"Train the better {len(following.going_on)} on, to epoch {following.until}.",
+            discard=following.discarded,
+        )
+
+    def _first_rung(self, context: StepContext) -> StepPlan:
+        epochs, early = context.options.coarse_epochs, context.options.early_discard
+        count = _num_trials(context)
+        if count == 0:
+            return StepPlan()
+        space = searched_space(context)
+        trials = [
+            search_trial(context, params, label=SEARCH, extras={})
+            for params in _proposals(context, space, count)
+        ]
+        if context.incumbent and context.pass_number == 1 and context.round == 1:
+            trials.insert(0, incumbent_trial(context, extras={}))
+        until = rungs(epochs, early_discard=early)[0]
+        return StepPlan(
+            job_plans(context, trials, epochs=epochs, until=until),
+            f"Train {plural(len(trials), 'setting')} for {plural(until, 'epoch')}"
+            + (f", the better half of them on, up to {epochs}." if until < epochs else "."),
+        )
+
+    def judge(self, context: StepContext) -> StepReport:
+        """Ranks; learns the fine box; wants another pass when the best lies at a soft edge."""
+        evidence = _evidence(context)
+        found = findings(evidence)
+        best = evidence.best
+        if best is None:
+            return self._nothing_found(context, evidence, found)
+        grown = _grown(evidence)
+        box, fixed = narrowed(evidence.space, evidence.ranked, evidence.relevance)
+        cut = _cut(context)
+        verdict = verdict_of(found)
+        if cut and len(evidence.ranked) < FEWEST_TRIALS:
+            verdict = StepState.INCONCLUSIVE
+        sentence = leading_sentence(found, _sentence(evidence) + cut)
+        return StepReport(
+            number=self.kind.number,
+            kind=self.kind,
+            round=context.round,
+            pass_number=context.pass_number,
+            state=verdict,
+            verdict=verdict,
+            sentence=sentence,
+            evidence={
+                "num_trials": len(evidence.trials),
+                "num_ranked": len(evidence.ranked),
+                "num_diverged": len(evidence.diverged),
+                "num_failed": len(evidence.failed),
+                "best_trial": best.number,
+                "best_value": best.value,
+                "standard_error": best.standard_error,
+                "best_epoch": best.epoch,
+                "epochs": best.epochs,
+            },
+            findings=found,
+            action=_action(evidence, grown, box, fixed),
+            learned={
+                "coarse_space": evidence.space.model_dump(mode="json"),
+                "fine_space": box.model_dump(mode="json"),
+                "fine_fixed": fixed,
+                "relevance": {
+                    name: each.model_dump(mode="json") for name, each in evidence.relevance.items()
+                },
+            },
+            result=best_of(evidence.ranked, context.description),
+            figures=search_figures(evidence, sentence),
+        )
+
+    def _nothing_found(
+        self, context: StepContext, evidence: SearchEvidence, found: Sequence[Finding]
+    ) -> StepReport:
+        """No trial has a value: there is nothing to go on from."""
+        messages = [each.outcome.message or str(each.outcome.cause) for each in evidence.failed]
+        if not evidence.trials:
+            verdict = StepState.INCONCLUSIVE
+            sentence = "The budget was spent before a trial of the coarse search could begin."
+            action = Action(kind="continue", sentence="Give the study a larger budget.")
+        else:
+            verdict = StepState.FAILED
+            sentence = leading_sentence(found, "") or (
+                f"None of {plural(len(evidence.trials), 'trial')} ended with a value: "
+                f"{messages[0] if messages else 'they diverged'}"
+            )
+            action = Action(
+                kind="change",
+                sentence=found[0].action if found else "Correct what the first trial reports.",
+            )
+        return StepReport(
+            number=self.kind.number,
+            kind=self.kind,
+            round=context.round,
+            pass_number=context.pass_number,
+            state=verdict,
+            verdict=verdict,
+            sentence=sentence,
+            evidence={
+                "num_trials": len(evidence.trials),
+                "num_diverged": len(evidence.diverged),
+                "num_failed": len(evidence.failed),
+            },
+            findings=tuple(found),
+            action=action,
+        )
+
+
+def searched_space(context: StepContext) -> SearchSpace:
+    """What this pass searches: step 3's interval and the space, or what a pass widened."""
+    earlier = [
+        report
+        for report in context.history
+        if report.kind is StepKind.COARSE_SEARCH and report.round == context.round
+    ]
+    if earlier and earlier[-1].action is not None and earlier[-1].action.kind == "widen":
+        return SearchSpace.model_validate(earlier[-1].action.changes["space"])
+    return coarse_space(context.space, context.learned)
+
+
+def _proposals(
+    context: StepContext, space: SearchSpace, count: int
+) -> list[dict[str, ParameterValue]]:
+    """The pass's settings. A later pass stays in what was added, and next to it."""
+    seed = derive_seed(context.seed, StepKind.COARSE_SEARCH, context.pass_number)
+    kind = context.options.coarse_proposals
+    before = _space_before(context)
+    if before is None:
+        return propose(kind, space, first=0, count=count, seed=seed)
+    return propose(kind, _added(before, space), first=0, count=count, seed=seed)
+
+
+def _space_before(context: StepContext) -> SearchSpace | None:
+    if context.pass_number == 1:
+        return None
+    reports = [each for each in context.history if each.kind is StepKind.COARSE_SEARCH]
+    learned = reports[-1].learned.get("coarse_space") if reports else None
+    return None if learned is None else SearchSpace.model_validate(learned)
+
+
+def _added(before: SearchSpace, after: SearchSpace) -> SearchSpace:
+    """The widened ranges cut to what is new and the quarter of the old range beside it."""
+    changed = {}
+    for name, wider in after.root.items():
+        old = before.root.get(name)
+        if old is None or isinstance(wider, Categorical) or isinstance(old, Categorical):
+            continue
+        plain = old.model_copy(update={"zero": False}) if getattr(old, "zero", False) else old
+        if wider.high > old.high:
+            low = float(to_value(plain, 1 - OVERLAP))
+            changed[name] = ranged(wider, low, float(wider.high))
+        elif wider.low < old.low:
+            high = float(to_value(plain, OVERLAP))
+            changed[name] = ranged(wider, float(wider.low), high)
+    return after.replace(**changed)
+
+
+def _num_trials(context: StepContext) -> int:
+    """How many new trials the pass has: as many as the budget's share can pay, within reason."""
+    usual = context.options.coarse_trials
+    allowed = allowance(context, reserve=AFTER_COARSE)
+    if context.pass_number > 1:
+        usual = max(1, math.ceil(usual * LATER_PASS_SHARE))
+    if not allowed.is_limited:
+        return usual
+    early = context.options.early_discard
+    cost = epochs_per_trial(context.options.coarse_epochs, early_discard=early)
+    first = rungs(context.options.coarse_epochs, early_discard=early)[0]
+    affordable = int(allowed.epochs / cost) if math.isfinite(allowed.epochs) else usual
+    count = min(max(affordable, FEWEST_TRIALS), MOST_TRIALS_FACTOR * usual)
+    if context.pass_number > 1:
+        if affordable < 1:
+            return 0
+        count = min(affordable, usual)
+    if math.isfinite(allowed.trials):
+        count = min(count, int(allowed.trials))
+    if math.isfinite(allowed.epochs):
+        count = min(count, int(allowed.epochs / first))
+    return max(count, 0 if context.pass_number > 1 else 2)
+
+
+def _evidence(context: StepContext) -> SearchEvidence:
+    earlier = [
+        trial
+        for trial in context.search
+        if trial.step == StepKind.COARSE_SEARCH.number and trial.round == context.round
+    ]
+    return search_evidence(
+        StepKind.COARSE_SEARCH,
+        context.description,
+        searched_space(context),
+        [*earlier, *context.trials],
+        epochs=context.options.coarse_epochs,
+    )
+
+
+def _cut(context: StepContext) -> str:
+    """What the budget left out, in words; empty when it left nothing out."""
+    epochs = context.options.coarse_epochs
+    following = next_rung(context.trials, context.description, epochs=epochs)
+    if following is None or not following.going_on:
+        return ""
+    return (
+        f" The budget's share ended the search after {plural(following.done, 'epoch')}: "
+        f"the rung to {following.until} was left out."
+    )
+
+
+def _grown(evidence: SearchEvidence) -> SearchSpace | None:
+    """The space of another pass, when some edge may move."""
+    wider = {edge.name: edge.wider for edge in evidence.edges if edge.wider is not None}
+    return evidence.space.replace(**wider) if wider else None
+
+
+def _sentence(evidence: SearchEvidence) -> str:
+    best = evidence.best
+    assert best is not None
+    description = evidence.description
+    lead = (
+        f"Best of {plural(len(evidence.trials), 'trial')}: trial {best.number}, "
+        f"{description.metric} {best.value:.4g} ± {best.standard_error:.2g} "
+        f"({best.n:,} samples) after {plural(best.epoch, 'epoch')} at "
+        f"{setting(best.trial.params, evidence.space)}."
+    )
+    parts = [lead]
+    if evidence.diverged:
+        parts.append(f"{plural(len(evidence.diverged), 'trial')} diverged.")
+    matter = sorted(
+        (each for each in evidence.relevance.values() if each.sensitivity == "matters"),
+        key=lambda each: -each.share,
+    )
+    if matter:
+        parts.append(f"What matters: {listing([each.name for each in matter])}.")
+    elif evidence.relevance:
+        count = next(iter(evidence.relevance.values())).num_trials
+        parts.append(f"What matters is unknown from {plural(count, 'trial')} (20 are needed).")
+    return " ".join(parts)
+
+
+def _action(
+    evidence: SearchEvidence,
+    grown: SearchSpace | None,
+    box: SearchSpace,
+    fixed: Mapping[str, ParameterValue],
+) -> Action:
+    if grown is not None:
+        names = listing(
+            [
+                f"{edge.name} to {range_text(edge.wider)}"
+                for edge in evidence.edges
+                if edge.wider is not None
+            ]
+        )
+        return Action(
+            kind="widen",
+            sentence=f"The best lies at the edge: extend {names} and search there too.",
+            changes={"space": grown.model_dump(mode="json")},
+        )
+    ranges = [
+        f"{name} {range_text(each)}"
+        for name, each in box.root.items()
+        if not isinstance(each, Categorical)
+    ]
+    sentence = "Search finely in the box of the best trials"
+    sentence += f": {listing(ranges)}" if ranges else ""
+    if fixed:
+        sentence += f"; fixed: {setting(fixed)}"
+    return Action(kind="continue", sentence=f"{sentence}.")

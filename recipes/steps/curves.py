@@ -1,0 +1,167 @@
+"""Step 6: what do the curves say of the best setting, and of the others?
+
+CS231n: look at the loss curves, at train against validation accuracy, at the size of the
+updates. Every finding names the cheapest experiment that would separate its causes; one
+of them, the LR-drop probe, this step carries out itself where it matters.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from recipes.evidence.curves import CurveEvidence
+from recipes.evidence.lr_drop import DROP, PROBE_EPOCHS
+from recipes.evidence.study_curves import StudyCurves, has_finished, leading_trial, study_curves
+from recipes.evidence.sufficiency import is_enough
+from recipes.finding import Finding, Severity
+from recipes.readings import NOTES, StudyReading, read
+from recipes.search.allowance import AFTER_ROUNDS, allowance
+from recipes.search.runs import job_plans
+from recipes.seeds import derive_seed
+from recipes.step import (
+    Action,
+    Step,
+    StepContext,
+    StepKind,
+    StepPlan,
+    StepReport,
+    StepState,
+    TrialPlan,
+)
+from recipes.steps.curve_figures import curve_figures
+from recipes.steps.verdict import leading_sentence, verdict_of
+from recipes.trial import TrialPurpose
+from recipes.words import listing, plural, rate
+
+PROBE_LABEL = "lr_drop"
+
+PROBED = frozenset({"lr_too_high", "underfitting", "oscillation"})
+"""Findings of which the learning rate is a cause that the probe would confirm or rule out."""
+
+FITTED = 0.99
+"""Accuracy or R² on training samples from which a lower rate has nothing left to find."""
+
+
+class Curves(Step):
+    """Step 6. Plans at most one probe; learns the leading findings, which step 7 acts on."""
+
+    kind = StepKind.CURVES
+    reads_search: ClassVar[bool] = True
+    reads_curves: ClassVar[bool] = True
+
+    def plan(self, context: StepContext) -> StepPlan:
+        """The LR-drop probe of the leading trial, when its outcome would change the advice."""
+        leader = leading_trial(context)
+        if context.trials or leader is None or leader.outcome.snapshot_epoch is None:
+            return StepPlan()
+        study = study_curves(context, ())
+        if study is None or not _wants_probe(study.leading) or not _may_probe(context):
+            return StepPlan()
+        lr = study.leading.series.lr / DROP
+        probe = TrialPlan(
+            params={**leader.params, "lr": lr},
+            seed=derive_seed(context.seed, self.kind, "weights"),
+            data_seed=derive_seed(context.seed, self.kind, "data"),
+            purpose=TrialPurpose.PROBE,
+            label=PROBE_LABEL,
+            snapshots=(leader.number,),
+        )
+        return StepPlan(
+            job_plans(context, [probe], epochs=PROBE_EPOCHS),
+            f"Train trial {leader.number}'s best weights for {plural(PROBE_EPOCHS, 'epoch')} at "
+            f"{rate(lr)}: is its plateau the learning rate's?",
+        )
+
+    def judge(self, context: StepContext) -> StepReport:
+        """Findings for the best setting, with how many trials share them, and for the trials."""
+        study = study_curves(context, context.labelled(PROBE_LABEL))
+        if study is None:
+            return self._report(
+                context,
+                StepState.INCONCLUSIVE,
+                sentence="No trial of the search has a value: there are no curves to read.",
+                action=Action(kind="continue", sentence="Look at why no trial ended with one."),
+            )
+        reading = StudyReading(study)
+        found = reading.as_a_whole()
+        notes = [finding for finding in found if finding.code in NOTES]
+        verdict = verdict_of(found)
+        if verdict is StepState.PASSED and any(note.code == "inconclusive" for note in notes):
+            verdict = StepState.INCONCLUSIVE
+        grave = [finding for finding in found if finding.severity is not Severity.INFO]
+        sentence = leading_sentence(found, notes[0].sentence if notes else _others(grave, study))
+        drop = study.leading.lr_drop
+        leading = study.leading
+        return self._report(
+            context,
+            verdict,
+            sentence=sentence,
+            evidence={
+                "trial": leading.series.number,
+                "epochs": leading.epochs,
+                "best_epoch": leading.best_epoch,
+                "metric": leading.metric.name,
+                "train": leading.train.end,
+                "val": leading.val.end,
+                "standard_error": leading.val.end_error,
+                "gap": leading.gap,
+                "gap_standard_error": leading.gap_error,
+                "val_loss_rise": leading.loss_rise,
+                "update_ratio": leading.series.update_ratio,
+                "num_trials": len(study.all),
+                "probe": None if drop is None else "confirmed" if drop.confirms else "refuted",
+            },
+            findings=(*found, *reading.by_trial()),
+            action=Action(kind="continue", sentence=[*grave, *notes, *found][0].action),
+            learned={
+                "curve_findings": [each.code for each in grave] or [each.code for each in notes],
+                "curve_hints": [
+                    each.code
+                    for each in found
+                    if each.severity is Severity.INFO and each.code not in NOTES
+                ],
+                "curve_trial": leading.series.number,
+                "lr_drop": None if drop is None else drop.model_dump(mode="json"),
+            },
+            figures=curve_figures(leading),
+        )
+
+    def _report(self, context: StepContext, verdict: StepState, **fields: Any) -> StepReport:
+        return StepReport(
+            number=self.kind.number,
+            kind=self.kind,
+            round=context.round,
+            pass_number=context.pass_number,
+            state=verdict,
+            verdict=verdict,
+            **fields,
+        )
+
+
+def _wants_probe(leading: CurveEvidence) -> bool:
+    """Whether a lower rate may do what this one cannot, and nobody has looked."""
+    if leading.lr_drop is not None or leading.is_decayed or not has_finished(leading):
+        return False
+    if not is_enough("underfitting", leading) or not leading.series.lr > 0:
+        return False
+    if leading.metric.has_points and leading.train.end >= FITTED:
+        return False
+    return leading.is_plateau or any(each.code in PROBED for each in read(leading))
+
+
+def _may_probe(context: StepContext) -> bool:
+    """Whether the budget has room for one short trial."""
+    room = allowance(context, reserve=AFTER_ROUNDS)
+    return room.trials >= 1 and room.fits(1, PROBE_EPOCHS)
+
+
+def _others(grave: list[Finding], study: StudyCurves) -> str:
+    """What follows the leading finding's sentence: whose curves, and what else they show."""
+    leading = study.leading
+    metric = leading.metric
+    value = metric.text(study.best_value, study.best_error)
+    also = f" Also found: {listing([each.code for each in grave[1:]])}." if grave[1:] else ""
+    return (
+        f"These are the curves of trial {leading.series.number}, {metric.label} {value} at epoch "
+        f"{leading.best_epoch} of {leading.epochs}.{also}"
+    )

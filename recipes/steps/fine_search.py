@@ -1,0 +1,397 @@
+"""Step 5: fine search in the box of the best, then the finalists again with new seeds.
+
+10 to 20 epochs, no learning-rate decay in the first round. Proposals come a generation at
+a time: from the results of completed generations, never on which worker was faster.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from recipes.evidence.finalists import FinalistsEvidence
+from recipes.evidence.search import SearchEvidence, search_evidence
+from recipes.finding import Finding
+from recipes.result import Result
+from recipes.rules.registry import findings
+from recipes.search.allowance import AFTER_ROUNDS, Allowance, allowance
+from recipes.search.figures import finalists_figure, search_figures
+from recipes.search.finalists import Finalist, best_setting, finalists, pooled_sd
+from recipes.search.generations import generation_of, generations, propose_generation
+from recipes.search.halving import epochs_per_trial, rungs
+from recipes.search.incumbent import incumbent_number, incumbent_trial, is_incumbent
+from recipes.search.round_plan import RoundPlan, round_plan
+from recipes.search.rung import next_rung
+from recipes.search.runs import job_plans, repeat_trials, search_trial
+from recipes.search.scoring import Scored, epochs_done, ranked
+from recipes.search.summary import best_of, setting
+from recipes.space import ParameterValue
+from recipes.step import (
+    Action,
+    Continued,
+    Step,
+    StepContext,
+    StepKind,
+    StepPlan,
+    StepReport,
+    StepState,
+    TrialPlan,
+)
+from recipes.steps.verdict import leading_sentence, verdict_of
+from recipes.trial import TrialPurpose, TrialState
+from recipes.words import number, plural
+
+DEFAULT_ROUNDS = 3
+"""Without a budget at most, with one the number its share is spread over (design.md 4)."""
+
+MOST_TRIALS_FACTOR = 4
+"""A generous budget makes a round's search this many times the usual size, and no more."""
+
+FEWEST_SEARCHED = 2
+"""Trials below which there is nothing to compare."""
+
+FEWEST_REPEATED = (2, 1)
+FINALISTS_AND_SEEDS = ((3, 3), (3, 2), (2, 2), FEWEST_REPEATED, (1, 1))
+"""Settings to repeat and new seeds for each, the first that fits (3 to 5 repeats: notes on
+diagnosis, row 48)."""
+
+
+class FineSearch(Step):
+    """Step 5. Plans generations and their rungs, then repeats; learns the best setting."""
+
+    kind = StepKind.FINE_SEARCH
+    reads_search = True
+
+    def plan(self, context: StepContext) -> StepPlan:
+        """The next rung, the next generation, or the finalists' repeats."""
+        if any(trial.purpose is TrialPurpose.REPEAT for trial in context.trials):
+            return StepPlan()
+        chosen, allowed = round_plan(context), round_allowance(context)
+        waiting = _waiting(context)
+        if waiting:
+            rung = _rung(context, chosen, allowed)
+            if rung is not None:
+                return rung
+        elif _wants_generation(context, chosen, allowed):
+            return _generation(context, chosen, allowed)
+        return _repeats(context, chosen, allowed, discard=waiting)
+
+    def judge(self, context: StepContext) -> StepReport:
+        """Ranks the finalists by their means; learns which settings are tied."""
+        chosen = round_plan(context)
+        evidence = _evidence(context, chosen)
+        settings = finalists(context.trials, context.description, TrialPurpose.REPEAT)
+        found = list(findings(evidence))
+        best = evidence.best
+        if best is None:
+            return self._nothing_found(context, evidence, found)
+        if settings:
+            found += findings(_finalists_evidence(settings, evidence))
+        verdict = verdict_of(found)
+        if not settings and context.budget.allowed.is_limited:
+            verdict = StepState.INCONCLUSIVE
+        healthy = _sentence(context, evidence, settings, chosen) + _cut(context, chosen, settings)
+        sentence = leading_sentence(found, healthy)
+        figures = list(search_figures(evidence, sentence))
+        if settings:
+            figures.insert(0, finalists_figure(settings, context.description, healthy))
+        return StepReport(
+            number=self.kind.number,
+            kind=self.kind,
+            round=context.round,
+            pass_number=context.pass_number,
+            state=verdict,
+            verdict=verdict,
+            sentence=sentence,
+            evidence={
+                "num_trials": len(evidence.trials),
+                "num_diverged": len(evidence.diverged),
+                "num_failed": len(evidence.failed),
+                "best_trial": best.number,
+                "best_value": best.value,
+                "standard_error": best.standard_error,
+                "num_finalists": len(settings),
+                "best_mean": settings[0].value if settings else None,
+                "seed_sd": pooled_sd(settings) if settings else None,
+                "epochs": chosen.epochs,
+            },
+            findings=tuple(found),
+            action=Action(kind="continue", sentence="Read the curves of these trials."),
+            learned={
+                "edges": [
+                    {
+                        "name": edge.name,
+                        "wider": edge.wider.model_dump(mode="json"),
+                        "side": edge.side,
+                    }
+                    for edge in evidence.edges
+                    if edge.wider is not None
+                ],
+            },
+            result=study_best(context),
+            figures=tuple(figures),
+        )
+
+    def _nothing_found(
+        self, context: StepContext, evidence: SearchEvidence, found: Sequence[Finding]
+    ) -> StepReport:
+        messages = [each.outcome.message or str(each.outcome.cause) for each in evidence.failed]
+        if not evidence.trials:
+            verdict = StepState.INCONCLUSIVE
+            sentence = "The budget was spent before a trial of the fine search could begin."
+        else:
+            verdict = StepState.FAILED
+            sentence = leading_sentence(found, "") or (
+                f"None of {plural(len(evidence.trials), 'trial')} ended with a value: "
+                f"{messages[0] if messages else 'they diverged'}"
+            )
+        return StepReport(
+            number=self.kind.number,
+            kind=self.kind,
+            round=context.round,
+            pass_number=context.pass_number,
+            state=verdict,
+            verdict=verdict,
+            sentence=sentence,
+            evidence={"num_trials": len(evidence.trials), "num_diverged": len(evidence.diverged)},
+            findings=tuple(found),
+            action=Action(
+                kind="change" if verdict is StepState.FAILED else "continue",
+                sentence=found[0].action if found else "Look at what the first trial reports.",
+            ),
+            result=study_best(context),
+        )
+
+
+def round_allowance(context: StepContext) -> Allowance:
+    """What this round's search may still run: its share of what the finalists leave."""
+    rounds = max(1, (context.max_rounds or DEFAULT_ROUNDS) - context.round + 1)
+    whole = allowance(context, reserve=AFTER_ROUNDS)
+    if math.isfinite(whole.epochs):
+        # One whole round is worth more than three halves of one.
+        total = whole.epochs + context.budget.step_spent.epochs
+        rounds = max(1, min(rounds, int(total / _round_epochs(context))))
+    return allowance(context, reserve=AFTER_ROUNDS, rounds=rounds)
+
+
+def _round_epochs(context: StepContext) -> float:
+    """What a round needs at least: a generation and the fewest repeats."""
+    options, epochs = context.options, round_plan(context).epochs
+    size = min(options.generation, options.fine_trials)
+    settings, seeds = FEWEST_REPEATED
+    per_trial = epochs_per_trial(epochs, early_discard=options.early_discard)
+    return size * per_trial + settings * seeds * epochs
+
+
+def study_best(context: StepContext) -> Result | None:
+    """The best setting of the study so far: by repeats where there are some."""
+    trials = [*context.search, *context.trials]
+    settings = finalists(trials, context.description, TrialPurpose.REPEAT)
+    searched = ranked(
+        [each for each in trials if each.purpose is TrialPurpose.SEARCH], context.description
+    )
+    if not settings:
+        return best_of(searched, context.description)
+    best = best_setting(
+        settings[0], settings[1:], context.description, num_candidates=len(searched)
+    )
+    return Result(best=best)
+
+
+def _waiting(context: StepContext) -> tuple[int, ...]:
+    return tuple(
+        each.number for each in context.trials if each.outcome.state is TrialState.WAITING
+    )
+
+
+def _rung(context: StepContext, chosen: RoundPlan, allowed: Allowance) -> StepPlan | None:
+    """The next rung of the generation that waits; None when the budget does not reach it."""
+    keep = [each.number for each in context.trials if is_incumbent(each)]
+    following = next_rung(context.trials, context.description, epochs=chosen.epochs, keep=keep)
+    if following is None or not following.going_on:
+        return None
+    if not allowed.fits(len(following.going_on), following.until - following.done):
+        return None
+    return StepPlan(
+        job_plans(
+            context,
+            [Continued.of(trial) for trial in following.going_on],
+            epochs=chosen.epochs,
+            until=following.until,
+            done=following.done,
+        ),
+        f"Train the better {len(following.going_on)} on, to epoch {following.until}.",
+        discard=following.discarded,
+    )
+
+
+def _wants_generation(context: StepContext, chosen: RoundPlan, allowed: Allowance) -> bool:
+    """Whether another generation belongs to the round: by count, or as the budget pays."""
+    size = context.options.generation
+    begun = len(generations(context.trials))
+    if begun == 0:
+        early = context.options.early_discard
+        first = FEWEST_SEARCHED * rungs(chosen.epochs, early_discard=early)[0]
+        return allowed.epochs >= first and allowed.trials >= FEWEST_SEARCHED
+    usual = math.ceil(context.options.fine_trials / size)
+    if not allowed.is_limited:
+        return begun < usual
+    cost = size * epochs_per_trial(chosen.epochs, early_discard=context.options.early_discard)
+    settings, seeds = FEWEST_REPEATED
+    repeats = settings * seeds * chosen.epochs
+    return (
+        begun < MOST_TRIALS_FACTOR * usual
+        and cost + repeats <= allowed.epochs
+        and allowed.trials >= size + settings * seeds
+    )
+
+
+def _generation(context: StepContext, chosen: RoundPlan, allowed: Allowance) -> StepPlan:
+    """A generation's first rung: the incumbent and the anchors first, then proposals."""
+    early = context.options.early_discard
+    until = rungs(chosen.epochs, early_discard=early)[0]
+    index = len(generations(context.trials)) + 1
+    size = min(context.options.generation, context.options.fine_trials)
+    if math.isfinite(allowed.trials):
+        size = min(size, int(allowed.trials))
+    if math.isfinite(allowed.epochs):
+        size = max(min(size, int(allowed.epochs / until)), min(size, FEWEST_SEARCHED))
+    label = generation_of(index)
+    planned: list[TrialPlan] = []
+    settings: list[dict[str, ParameterValue]] = []
+    if index == 1:
+        settings = [dict(anchor) for anchor in chosen.anchors][:size]
+        if context.incumbent and context.round == 1:
+            planned = [incumbent_trial(context, extras=chosen.extras)]
+    count = size - len(settings)
+    settings += propose_generation(context, chosen, index=index, count=count)
+    planned += [
+        search_trial(context, {**chosen.fixed, **params}, label=label, extras=chosen.extras)
+        for params in settings
+    ]
+    return StepPlan(
+        job_plans(context, planned, epochs=chosen.epochs, until=until),
+        f"Generation {index}: train {plural(len(planned), 'setting')} for "
+        f"{plural(until, 'epoch')}"
+        + (
+            f", the better half of them on, up to {chosen.epochs}."
+            if until < chosen.epochs
+            else "."
+        ),
+    )
+
+
+def _repeats(
+    context: StepContext, chosen: RoundPlan, allowed: Allowance, *, discard: tuple[int, ...]
+) -> StepPlan:
+    """The best settings again, with seeds of their own; the incumbent with them in round 1."""
+    order = _searched(context)
+    if not order:
+        return StepPlan(discard=discard)
+    epochs = max(each.epochs for each in order)
+    for num_settings, num_seeds in FINALISTS_AND_SEEDS:
+        sources = _distinct(order)[:num_settings]
+        present = incumbent_number(context.trials)
+        if present is not None and context.round == 1:
+            sources += [each for each in order if each.number == present and each not in sources]
+        count = len(sources) * num_seeds
+        if allowed.fits(count, epochs) and count <= allowed.trials:
+            planned = [
+                repeat
+                for source in sources
+                for repeat in repeat_trials(context, source.trial, num_seeds)
+            ]
+            return StepPlan(
+                job_plans(context, planned, epochs=epochs, keep_snapshot=True),
+                f"Run {plural(len(sources), 'finalist')} again with "
+                f"{plural(num_seeds, 'new seed')} each.",
+                discard=discard,
+            )
+    return StepPlan(discard=discard)
+
+
+def _searched(context: StepContext) -> list[Scored]:
+    """This round's search trials that went furthest first, the best first among those."""
+    trials = [each for each in context.trials if each.purpose is TrialPurpose.SEARCH]
+    longest = max(map(epochs_done, trials), default=0)
+    order = ranked(trials, context.description)
+    return sorted(order, key=lambda each: each.epochs < longest)
+
+
+def _distinct(order: Sequence[Scored]) -> list[Scored]:
+    """Without settings that stand there already."""
+    found: list[Scored] = []
+    for each in order:
+        if all(dict(each.trial.params) != dict(other.trial.params) for other in found):
+            found.append(each)
+    return found
+
+
+def _evidence(context: StepContext, chosen: RoundPlan) -> SearchEvidence:
+    trials = [each for each in context.trials if each.purpose is TrialPurpose.SEARCH]
+    return search_evidence(
+        StepKind.FINE_SEARCH,
+        context.description,
+        chosen.space,
+        trials,
+        epochs=chosen.epochs,
+    )
+
+
+def _finalists_evidence(
+    settings: Sequence[Finalist], evidence: SearchEvidence
+) -> FinalistsEvidence:
+    return FinalistsEvidence(
+        description=evidence.description,
+        settings=tuple(settings),
+        num_candidates=len(evidence.ranked),
+    )
+
+
+def _cut(context: StepContext, chosen: RoundPlan, settings: Sequence[Finalist]) -> str:
+    """What the budget left out, in words."""
+    if not context.budget.allowed.is_limited:
+        return ""
+    longest = max((epochs_done(each) for each in context.trials), default=0)
+    parts = []
+    if longest < chosen.epochs:
+        parts.append(f"trials ended at {longest} of {plural(chosen.epochs, 'epoch')}")
+    if not settings:
+        parts.append("the best setting was not repeated with new seeds")
+    return f" For want of budget {' and '.join(parts)}." if parts else ""
+
+
+def _sentence(
+    context: StepContext,
+    evidence: SearchEvidence,
+    settings: Sequence[Finalist],
+    chosen: RoundPlan,
+) -> str:
+    best = evidence.best
+    assert best is not None
+    description = context.description
+    count = len(evidence.trials)
+    if not settings:
+        return (
+            f"Best of {plural(count, 'trial')}: trial {best.number}, {description.metric} "
+            f"{best.value:.4g} ± {best.standard_error:.2g} ({best.n:,} samples) at epoch "
+            f"{best.epoch} with {setting(best.trial.params, evidence.space)}; one run, so its "
+            "luck is not known."
+        )
+    top = settings[0]
+    whole = best_setting(top, settings[1:], description, num_candidates=count)
+    sentence = (
+        f"Best setting of {count}: {description.metric} {whole.value:.4g} ± "
+        f"{whole.standard_error:.2g} (mean of {plural(len(top.runs), 'new seed')}, {whole.n:,} "
+        f"samples) with {setting(top.params, evidence.space)}"
+    )
+    if chosen.extras:
+        sentence += f", {setting(chosen.extras)}"
+    if not math.isnan(pooled_sd(settings)):
+        sentence += f"; seeds differ by {number(pooled_sd(settings), 2)} (sd)"
+    if best.score > top.score:
+        sentence += (
+            f". Chosen as the best of {count}, a single run had shown {best.value:.4g}: "
+            "the repeats are what to believe"
+        )
+    return f"{sentence}."

@@ -1,0 +1,177 @@
+"""Carries a study out from the command line: a service, the study, its progress, its end."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from service.commands.console import fail, seconds_since_start
+from service.commands.options import HereOptions
+from service.commands.wording import data_dir_option, serve_command
+
+if TYPE_CHECKING:
+    from recipes.study import StudyConfig
+    from service.commands.client import Client
+    from service.server_file import ServerFile
+    from service.settings import Settings
+    from service.views import StudyReport
+
+EXIT_FAILED = 1
+EXIT_NEEDS_ACTION = 3
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a study is carried out, and how people find it there."""
+
+    file: ServerFile
+    is_own: bool  # the service ends with this command
+    settings: Settings
+
+    def page(self, study: str, *, login: bool = True) -> str:
+        """The study's page; with ``login`` a link that signs a browser in."""
+        path = f"/studies/{study}"
+        return f"{self.file.address}" + (
+            f"/login?token={self.file.token}&next={path}" if login else path
+        )
+
+    def command(self, words: str) -> str:
+        """A ``sevenstep study`` command for this service."""
+        return f"sevenstep study {words}{data_dir_option(self.settings)}"
+
+
+def carry_out(config: StudyConfig, settings: Settings, options: HereOptions) -> int:
+    """Create a study, show its progress, and say what came of it.
+
+    Args:
+        config: The study.
+        settings: The service's.
+        options: Slots, what goes to standard output, whether to stay.
+
+    Returns:
+        The exit code: 0 completed, 3 it needs a person, 1 failed or cancelled, 130
+        interrupted.
+    """
+    from service.commands import launch
+    from service.commands.client import Client, ClientError
+    from service.commands.progress import display_for, follow
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    to_stderr = options.as_json
+    study, place, code = None, None, None
+    try:
+        with launch.service(settings, slots=options.slots) as (file, is_own):
+            place = Place(file, is_own, settings)
+            with Client(file.address, file.token) as client:
+                with _cured(place):
+                    study = client.create_study(config).id
+                typer.echo(f"Study {config.name} ({study}): {place.page(study)}", err=to_stderr)
+                with display_for(to_stderr=to_stderr) as display:
+                    follow(client, study, display)
+                code = _conclude(client, study, place, options)
+            if options.stay and is_own:
+                typer.echo("The page stays up until Ctrl-C.", err=to_stderr)
+                signal.pause()
+    except ClientError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        if code is not None:  # it had ended, and only its page was kept
+            return code
+        typer.echo(f"\n{interrupted(config, study, place)}", err=True)
+        return EXIT_INTERRUPTED
+    return code
+
+
+def _conclude(client: Client, study: str, place: Place, options: HereOptions) -> int:
+    from recipes.study import StudyState
+    from service.commands.ending import ending_lines
+
+    report = client.report(study)
+    if options.as_json:
+        typer.echo(client.report_json(study))
+    for line in ending_lines(report, seconds=seconds_since_start()):
+        typer.echo(line, err=options.as_json)
+    ends = place.is_own and not options.stay
+    for line in _addresses(report, place, ends=ends):
+        typer.echo(line, err=options.as_json)
+    if report.state is StudyState.COMPLETED:
+        return 0
+    return EXIT_NEEDS_ACTION if report.state is StudyState.NEEDS_ACTION else EXIT_FAILED
+
+
+def _addresses(report: StudyReport, place: Place, *, ends: bool) -> Iterator[str]:
+    """Where to look, what to do, and how to have it again."""
+    from recipes.study import StudyState
+
+    page = place.page(report.id, login=not ends)
+    serve = serve_command(place.settings, report.task)
+    if report.state is StudyState.NEEDS_ACTION:
+        yield from _ways_on(report, place, serve if ends else None)
+    if ends:
+        yield f"Page: {page}, report: {page}/report (the service has ended; `{serve}` shows them)"
+    else:
+        yield f"Page: {page}, report: {place.page(report.id, login=False)}/report"
+    yield f"Again: {report.repeat.command}"
+
+
+def _ways_on(report: StudyReport, place: Place, serve: str | None) -> Iterator[str]:
+    """What a person can do with a study that waits."""
+    from recipes.step import StepState
+
+    last = report.steps[-1]
+    step = f"{report.id} {last.number}"
+    if serve is not None:
+        yield f"To go on with this study, run `{serve}`, and beside it one of:"
+    else:
+        yield "To go on with this study:"
+    if last.verdict is StepState.FAILED:
+        yield f"  after a change to the task: {place.command(f'rerun {step}')}"
+        yield f"  without it: {place.command(f'skip {step} --reason ...')}"
+    else:
+        yield f"  with the change: {place.command(f'accept {step}')}"
+        yield f"  without it: {place.command(f'skip {step} --reason ...')}"
+
+
+@contextmanager
+def _cured(place: Place) -> Iterator[None]:
+    """The cure of a refused task file names the service that runs, which has to end first."""
+    from service.commands.client import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if error.field != "task" or place.is_own:
+            raise
+        raise ClientError(
+            f"the service at {place.file.address} (process {place.file.pid}) does not run this"
+            " task: it was started without --allow-task-files. Stop it and run this command"
+            " again, which then starts one of its own; or give this one another --data-dir"
+        ) from error
+
+
+def interrupted(config: StudyConfig, study: str | None, place: Place | None) -> str:
+    """What goes on after Ctrl-C, and the commands for it in full."""
+    if study is None or place is None:
+        return "Interrupted. No study was created."
+    if place.is_own:
+        return (
+            f"Interrupted. Study {study} is kept with all it measured, and goes on where it was"
+            f" with `{serve_command(place.settings, config.task)}`;"
+            f" beside that, `{place.command(f'cancel {study}')}` ends it."
+        )
+    return (
+        f"Interrupted. Study {study} goes on without this command, in the service at"
+        f" {place.file.address}: {place.page(study, login=False)}."
+        f" `{place.command(f'pause {study}')}` holds it, `{place.command(f'cancel {study}')}`"
+        " ends it."
+    )
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

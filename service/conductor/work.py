@@ -1,0 +1,102 @@
+"""Writes what a step planned: trials, jobs, first attempts, and trials that end at a rung."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from recipes.description import TaskDescription
+from recipes.run import JobKind
+from recipes.space import ParameterValue
+from recipes.step import Continued, StepPlan, TrialPlan
+from recipes.trial import TrialCause, TrialState
+from service import events
+from service.clock import utc_now
+from service.conductor.snapshot import Snapshot, StepSnapshot
+from service.database.models import Trial
+from service.points import record
+from service.repositories import jobs, step_runs, studies
+from service.repositories.jobs import NewJob
+
+PLAIN_ENGINE = "plain"
+
+
+def add_jobs(session: Session, snapshot: Snapshot, step: StepSnapshot, plan: StepPlan) -> None:
+    """Write a plan: new trials numbered in plan order, all jobs, their first attempts.
+
+    A trial that goes on keeps its number and becomes a member of its new job.
+    """
+    if not plan.jobs:
+        return
+    first = snapshot.num_trials
+    new = new_trials(plan)
+    ids = _add_trials(session, snapshot, step, new)
+    fresh = iter(zip(range(first, first + len(new)), ids, strict=True))
+
+    def member(trial: TrialPlan | Continued) -> tuple[int, int]:
+        if isinstance(trial, Continued):
+            return trial.number, step.keys[trial.number]
+        return next(fresh)
+
+    queued = []
+    for job in plan.jobs:
+        members = [member(trial) for trial in job.trials]
+        run = job.run_spec([number for number, _ in members])
+        keys = [key for _, key in members]
+        queued.append(NewJob(JobKind.TRAIN, step.id, run.model_dump_json(), keys))
+    jobs.queue(session, snapshot.id, queued, now=utc_now())
+    step_runs.say(session, step.id, plan.sentence)
+    events.append(session, snapshot.id, "trial", {"numbers": list(range(first, first + len(new)))})
+    events.publish_on_commit(session, events.JOBS)
+
+
+def new_trials(plan: StepPlan) -> list[TrialPlan]:
+    """A plan's trials that get a number, in its order."""
+    return [trial for job in plan.jobs for trial in job.trials if not isinstance(trial, Continued)]
+
+
+def discard(session: Session, study_id: int, step: StepSnapshot, numbers: Sequence[int]) -> None:
+    """End trials that wait at a rung: what they measured stays, as of an early end."""
+    waiting = {trial.number: trial.outcome for trial in step.trials}
+    ending = {"state": TrialState.PRUNED, "cause": TrialCause.EARLY_DISCARD}
+    ended = {step.keys[number]: waiting[number].model_copy(update=ending) for number in numbers}
+    if ended:
+        record(session, studies.lock(session, study_id), ended, utc_now())
+        events.append(session, study_id, "trial", {"numbers": sorted(numbers)})
+
+
+def _add_trials(
+    session: Session, snapshot: Snapshot, step: StepSnapshot, new: Sequence[TrialPlan]
+) -> Sequence[int]:
+    if not new:
+        return []
+    rows = [
+        {
+            "study_id": snapshot.id,
+            "step_run_id": step.id,
+            "number": number,
+            "purpose": trial.purpose,
+            "label": trial.label,
+            "params": json.dumps(dict(trial.params)),
+            "seed": trial.seed,
+            "data_seed": trial.data_seed,
+            "engine": PLAIN_ENGINE,
+            "state": TrialState.WAITING,
+            "epoch_iterations": _epoch_iterations(snapshot.description, trial.params),
+        }
+        for number, trial in enumerate(new, start=snapshot.num_trials)
+    ]
+    return session.scalars(
+        insert(Trial).returning(Trial.id, sort_by_parameter_order=True), rows
+    ).all()
+
+
+def _epoch_iterations(description: TaskDescription, params: Mapping[str, ParameterValue]) -> int:
+    """Batches in one pass over the training data at a setting's batch size."""
+    batch = params.get("batch_size", description.default_batch_size)
+    assert isinstance(batch, int)
+    return max(1, math.ceil(description.split("train").num_samples / batch))

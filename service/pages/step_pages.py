@@ -1,0 +1,77 @@
+"""The page of a step: one run of it, with a way to the others."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+
+from recipes.result import Best
+from recipes.step import StepKind
+from service import events, studies, trials
+from service.api.dependencies import Identifier, ReadSession, StepNumber
+from service.api.steps import Pass, Round
+from service.pages.choices import choices
+from service.pages.format import STEP_NAMES, STEP_PURPOSES
+from service.pages.forms import form_token
+from service.pages.rendering import about, render
+
+routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+TRIALS_SHOWN = 20
+"""Most on the page of a step: the list of trials has the others."""
+
+
+@routes.get("/studies/{study_id}/steps/{number}")
+def step_page(
+    request: Request,
+    study_id: Identifier,
+    number: StepNumber,
+    session: ReadSession,
+    round_number: Round = None,
+    pass_number: Pass = None,
+) -> Response:
+    """A step: verdict, figures, evidence, findings, trials."""
+    sequence = events.latest(session, study_id)
+    study = studies.get(session, study_id)
+    reports = studies.steps(session, study_id)
+    runs = [report for report in reports if report.number == number]
+    chosen = round_number is not None or pass_number is not None
+    report = (
+        studies.step(session, study_id, number, round=round_number, pass_number=pass_number)
+        if runs or chosen
+        else None
+    )
+    best_first = study.best is not None and number >= StepKind.COARSE_SEARCH.number
+    page = trials.list_trials(
+        session,
+        study_id,
+        step=number,
+        round=report.round if report is not None else None,
+        pass_number=report.pass_number if report is not None else None,
+        sort=_best_first(study.best) if best_first else "number",
+        limit=TRIALS_SHOWN,
+    )
+    return render(
+        request,
+        "step.html",
+        **about(study_id),
+        study=study,
+        sequence=sequence,
+        number_of_step=number,
+        name=STEP_NAMES[number],
+        purpose=STEP_PURPOSES[number],
+        report=report,
+        runs=runs,
+        has_rounds=any(run.round > 1 for run in runs),
+        trials=page.items,
+        order="best" if best_first else "first",
+        more_trials=page.next_cursor is not None,
+        metric=study.best.metric if study.best is not None else None,
+        choices=choices(study, reports),
+        form_token=form_token(request),
+    )
+
+
+def _best_first(best: Best | None) -> str:
+    """The order of a list of trials that has the best at its top."""
+    return "value" if best is not None and best.direction == "minimize" else "-value"
