@@ -15,6 +15,7 @@ from typing import Any
 from recipes.loop.situation import Situation
 from recipes.search.region import MARGIN, ranged
 from recipes.search.round_plan import RoundPlan
+from recipes.search.summary import range_text
 from recipes.space import Categorical, Float, Int, ParameterValue, SearchSpace
 from recipes.task import RESERVED_PARAMETERS
 from recipes.words import rate
@@ -88,7 +89,7 @@ def _extend_range(now: Situation) -> Change | None:
         changes[name] = [float(ends[0]), float(ends[1])]
     if not changes:
         return None
-    names = ", ".join(f"{name} over {rate(a)}..{rate(b)}" for name, (a, b) in changes.items())
+    names = ", ".join(f"{name} over {range_text(space[name])}" for name in changes)  # type: ignore[arg-type]
     return Change(
         ("best_at_edge",),
         f"Search {names}: the best lay at the edge of the box.",
@@ -185,14 +186,16 @@ def _schedule(now: Situation) -> Change | None:
 
 
 def _train_longer(now: Situation) -> Change | None:
-    """The curves still improved at the end."""
+    """The curves still improved at the end, or a schedule makes use of a longer run."""
     codes = ("still_improving", "underfitting", "flat_then_drop", "lr_too_low")
     epochs = min(now.base.epochs * LONGER, MOST_EPOCHS)
-    if not now.has(*codes) or epochs <= now.base.epochs:
+    decays = "schedule" in now.base.extras
+    if not (now.has(*codes) or decays) or epochs <= now.base.epochs:
         return None
+    why = "validation still improved" if now.has(*codes) else "a decayed rate profits from it"
     return Change(
         _made(now, codes),
-        f"Train {epochs} epochs instead of {now.base.epochs}: validation still improved.",
+        f"Train {epochs} epochs instead of {now.base.epochs}: {why}.",
         {"epochs": epochs},
         _with(now, epochs=epochs),
     )

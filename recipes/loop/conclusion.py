@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from recipes.loop.finals import AVERAGE, INCUMBENT, WINNER, averaged
-from recipes.loop.situation import Situation, eligible, repeated
+from recipes.loop.situation import Situation, repeated
 from recipes.outcome import Evaluation, Moments
 from recipes.result import Compared, Result, TestResult
 from recipes.search.finalists import (
@@ -25,7 +25,11 @@ from recipes.words import number
 
 
 def conclusion(
-    context: StepContext, now: Situation, *, not_tried: Sequence[str] = ()
+    context: StepContext,
+    now: Situation,
+    *,
+    not_tried: Sequence[str] = (),
+    ends: bool = False,
 ) -> Result | None:
     """The study's result as it stands: by the final runs, else by repeats, else by one run.
 
@@ -33,6 +37,7 @@ def conclusion(
         context: Step 7's, with the final runs when they are done.
         now: The situation, with hypotheses and effects.
         not_tried: Advice that was left out, in words.
+        ends: Whether the study ends here: only then something was left out for good.
     """
     searched = [each for each in context.search if each.purpose is TrialPurpose.SEARCH]
     order = ranked(searched, context.description)
@@ -42,12 +47,11 @@ def conclusion(
         for each in finalists(context.trials, context.description, TrialPurpose.FINAL)
     }
     winner = finals.get(WINNER)
-    may_win = eligible(context, now.effects)
     result = best_of(order, context.description)
     if winner is not None or settings:
         best = best_setting(
-            winner or may_win[0],
-            [each for each in may_win if winner is None or not _same(each, winner)],
+            winner or settings[0],
+            [each for each in settings if winner is None or not _same(each, winner)],
             context.description,
             num_candidates=len(order),
         )
@@ -61,7 +65,10 @@ def conclusion(
             "test": _test(context, winner, finals),
             "hypotheses": now.hypotheses,
             "effects": now.effects,
-            "not_tried": (*left_out(context), *(f"Not tried: {each}" for each in not_tried)),
+            "not_tried": (
+                *(left_out(context) if ends else ()),
+                *(f"Not tried: {each}" for each in not_tried),
+            ),
         }
     )
 

@@ -57,6 +57,8 @@ def effect_of(hypothesis: Hypothesis, context: StepContext) -> Effect:
         verdict = "it helped by more than noise"
     elif gain < -noise:
         verdict = "it made things worse; the study goes back to what was before"
+    elif gain > 0:
+        verdict = "that is within noise, so it is not shown to help; the higher mean is kept"
     else:
         verdict = (
             "that is within noise, so it did not help; the study goes back to what was before"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from recipes.loop.effects import effects_so_far
-from recipes.loop.situation import eligible
+from recipes.loop.situation import repeated
 from recipes.search.allowance import allowance
 from recipes.search.runs import job_plans
 from recipes.search.scoring import Scored, epochs_done, ranked, score
@@ -113,7 +112,7 @@ def averaged(context: StepContext) -> list[Scored]:
 
 def winner(context: StepContext) -> tuple[Mapping[str, ParameterValue], int] | None:
     """The setting to train for the last time, and for how long; None when there is none."""
-    settings = eligible(context, effects_so_far(context))
+    settings = repeated(context)
     if settings:
         return settings[0].params, max(run.epochs for run in settings[0].runs)
     searched = [each for each in context.search if each.purpose is TrialPurpose.SEARCH]

@@ -71,11 +71,11 @@ def situation(context: StepContext, effects: Sequence[Effect]) -> Situation | No
     order = ranked(searched, context.description)
     if not order:
         return None
-    settings = eligible(context, effects)
+    settings = repeated(context)
     return Situation(
         context=at_begin(context),
         codes=tuple(context.learned.get("curve_findings") or ()),
-        base=base_plan(context, effects),
+        base=base_plan(context),
         best=settings[0] if settings else None,
         best_single=order[0],
         hypotheses=hypotheses(context.history),
@@ -86,14 +86,6 @@ def situation(context: StepContext, effects: Sequence[Effect]) -> Situation | No
 def repeated(context: StepContext) -> list[Finalist]:
     """The finalists of all rounds, the best first."""
     return finalists(context.search, context.description, TrialPurpose.REPEAT)
-
-
-def eligible(context: StepContext, effects: Sequence[Effect]) -> list[Finalist]:
-    """The finalists that may win, the best first: those of rounds whose change did not help
-    are left out, for the study went back to what was before. All, when none else is there."""
-    refuted = {effect.hypothesis.round for effect in effects if effect.kind is EffectKind.REFUTED}
-    settings = repeated(context)
-    return [each for each in settings if each.round not in refuted] or settings
 
 
 def at_begin(context: StepContext) -> StepContext:
@@ -109,11 +101,16 @@ def at_begin(context: StepContext) -> StepContext:
     return replace(context, budget=replace(budget, spent=before, step_spent=type(own)()))
 
 
-def base_plan(context: StepContext, effects: Sequence[Effect]) -> RoundPlan:
-    """The plan to change next: this round's when its change helped, else the one before it."""
+def base_plan(context: StepContext) -> RoundPlan:
+    """The plan to change next: this round's when it gave the best setting, else the one that did.
+
+    A change within noise is not shown to help; of two settings that cannot be told apart the
+    one with the higher mean is kept all the same.
+    """
     if context.round == 1:
         return first_plan(context)
-    if effects and effects[-1].kind is EffectKind.CONFIRMED:
+    settings = repeated(context)
+    if settings and settings[0].round == context.round:
         return round_plan(context)
     stored = context.learned.get("base_plan")
     return first_plan(context) if stored is None else RoundPlan.model_validate(stored)

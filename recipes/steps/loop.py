@@ -58,7 +58,7 @@ class Loop(Step):
         said = [effect.sentence for effect in new]
         learned: dict[str, Any] = {
             "new_effects": [effect.model_dump(mode="json") for effect in new],
-            "base_plan": base_plan(context, now.effects).model_dump(mode="json"),
+            "base_plan": base_plan(context).model_dump(mode="json"),
         }
         if decision is not None and decision.hypothesis is not None:
             assert decision.plan is not None
@@ -81,7 +81,7 @@ class Loop(Step):
         reason = "skipped" if decision is None else str(decision.stop_reason)
         why = "The proposed change was skipped." if decision is None else decision.sentence
         not_tried = () if decision is None else decision.not_tried
-        result = conclusion(context, now, not_tried=not_tried)
+        result = conclusion(context, now, not_tried=not_tried, ends=True)
         said += [why, _ending(context, result)]
         is_short = reason == "budget" and not final_runs(context, "winner")
         return self._report(

@@ -47,6 +47,7 @@ def test_four_slots_give_the_report_of_one(task, one_slot, tmp_path):
         assert installation.run(task, seed=SEED, **WHOLE) == one_slot(task)
 
 
+@pytest.mark.slow
 @each_task
 def test_two_machines_give_the_report_of_one(task, one_slot, tmp_path):
     with Installation(tmp_path / "data", worker=False) as installation:
@@ -62,6 +63,7 @@ def test_two_machines_give_the_report_of_one(task, one_slot, tmp_path):
     assert [name for name, _ in sorted(worked)] == ["a", "b"], worked
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_report(one_slot, tmp_path):
     with Installation(tmp_path / "data", slots=2) as installation:
         other = installation.run(path("Clouds"), seed=SEED + 1, **WHOLE)

@@ -23,19 +23,23 @@ TASK = path("Clouds")
 SEED = 5
 SLOTS = 2
 
-POINTS = (
-    # The conductor: trials planned, a rung decided, a verdict, a round begun, the study ended.
-    *("advance.after_plan@3", "advance.after_rung@1", "advance.after_rung@6"),
-    *("advance.after_verdict@1", "advance.after_loop@1", "advance.after_loop@2"),
-    # The service: bytes on the disk that no row names, and rows whose answer never came.
-    *("checkpoint.before_commit@2", "checkpoint.after_commit@3"),
-    *("snapshot.before_commit@2", "snapshot.after_commit@20"),
-    # The agent: between a rung's checkpoint and its outcome, a snapshot and its outcome.
-    *("agent.after_checkpoint@1", "agent.after_snapshot@1", "agent.after_snapshot@20"),
-    # The models of the average are here, and its job is not begun.
-    "agent.after_fetch@3",
-    *("slot.after_checkpoint@2", "slot.after_pause@1", "slot.after_snapshot@3"),
-)
+POINTS = {
+    # A rung: its checkpoint written, sent, stored; its outcome told; who goes on decided.
+    "rungs": (
+        *("slot.after_checkpoint@2", "agent.after_checkpoint@1", "checkpoint.before_commit@2"),
+        *("slot.after_pause@1", "checkpoint.after_commit@2", "advance.after_rung@1"),
+    ),
+    # The conductor: a generation planned, later rungs decided, a verdict.
+    "plans": ("advance.after_plan@3", "advance.after_rung@3", "advance.after_verdict@1"),
+    # A repeat's snapshot, and a final run's: before its outcome in every process.
+    "snapshots": (
+        *("slot.after_snapshot@2", "agent.after_snapshot@1", "snapshot.before_commit@1"),
+        *("snapshot.after_commit@9", "agent.after_snapshot@6"),
+    ),
+    # A round begun, the study ended; the models of the average here, its job not begun.
+    "rounds": ("advance.after_loop@1", "advance.after_loop@1", "agent.after_fetch@4"),
+}
+"""Where a study is killed, at which pass of the place since its process began."""
 
 PLACES = [(4, 1, 3), (5, 1, 3), (6, 1, 1), (5, 2, 3), (7, 2, 2)]
 """Step, round, and how often something is killed there."""
@@ -54,17 +58,21 @@ def undisturbed(tmp_path_factory):
         }
 
 
-@pytest.mark.parametrize("failpoint", POINTS)
-def test_a_kill_at_a_named_point(failpoint, undisturbed, tmp_path):
-    name, _, nth = failpoint.partition("@")
-    marker = tmp_path / "killed"
-    environment = {"SEVENSTEP_FAILPOINT": f"{name}@{marker}@{nth}"}
+@pytest.mark.parametrize("points", POINTS.values(), ids=POINTS)
+def test_kills_at_named_points(points, undisturbed, tmp_path):
+    armed = {}
+    for index, point in enumerate(points):
+        name, _, nth = point.partition("@")
+        marker = tmp_path / f"{index} {name}"
+        armed[marker] = f"{name}@{marker}@{nth}"
+    environment = {"SEVENSTEP_FAILPOINT": ",".join(armed.values())}
     with Installation(tmp_path / "data", slots=SLOTS, environment=environment) as installation:
         study = installation.create(TASK, seed=SEED, **SEARCHES)
         assert installation.outcome(study) == undisturbed["searches"]
         forgotten = orphans(installation)
-    assert marker.exists(), f"{name} was not passed {nth} times"
-    assert not forgotten
+    passed_by = [marker.name for marker in armed if not marker.exists()]
+    assert not passed_by, "not killed there"
+    assert not forgotten, "files that no row names"
 
 
 def orphans(installation):

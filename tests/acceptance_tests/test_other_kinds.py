@@ -6,7 +6,7 @@ import math
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
-from tests.acceptance_tests.small_study import WHOLE
+from tests.acceptance_tests.small_study import ALL_STEPS, WHOLE
 from tests.acceptance_tests.tasks import path
 from tests.processes import Installation
 
@@ -25,7 +25,7 @@ def installation(tmp_path_factory):
 def whole(installation, task, **fields):
     report = installation.wait(installation.create(task, seed=5, **WHOLE, **fields))
     assert report.state == "completed", report.reason
-    assert [step.number for step in report.steps if step.round == 1] == [1, 2, 3, 4, 5, 6, 7]
+    assert {step.number for step in report.steps if step.round == 1} == set(ALL_STEPS)
     verdicts = [str(step.verdict) for step in report.steps]
     assert set(verdicts) <= {"passed", "warning", "inconclusive"}, verdicts
     assert report.best.num_seeds == 5
@@ -69,16 +69,17 @@ def check_binary(report):
 
 
 def test_a_regression(installation):
-    incumbent = {"lr": 1e-3, "weight_decay": 0.0}
+    incumbent = {"lr": 1e-4, "weight_decay": 0.0}
     report = whole(installation, path("Diabetes"), incumbent=incumbent)
 
     check_regression(report)
     assert report.description.kind == "regression"
-    # The incumbent's rate is far too low for so few epochs, and pairing by seed shows it.
+    # The incumbent's rate is far too low for so few epochs.
     assert report.incumbent.gain > 3 * report.incumbent.gain_standard_error > 0
     assert report.test.incumbent_value < report.test.value
 
 
+@pytest.mark.slow
 def test_a_binary_task(installation):
     report = whole(installation, path("BreastCancer"))
 

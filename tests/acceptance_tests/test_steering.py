@@ -12,7 +12,11 @@ from tests.acceptance_tests.small_study import SEARCHES
 from tests.acceptance_tests.tasks import FILE, path
 from tests.processes import Installation, sevenstep, wait_for
 
-pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("processes"),
+    pytest.mark.timeout(400),
+]
 
 TASK = path("Clouds")
 SEED = 5

@@ -155,15 +155,20 @@ def test_an_invalid_setting_names_field_value_and_cure():
     assert str(error) == "set.lr: -1 does not fit; give a positive number"
 
 
-def test_a_failpoint_kills_once(tmp_path):
+def test_each_failpoint_kills_once(tmp_path):
     script = (
         "from recipes.failpoint import failpoint\n"
-        "failpoint('other'); failpoint('here'); failpoint('here'); print('alive')"
+        "failpoint('other'); failpoint('here'); failpoint('here'); failpoint('there');"
+        "print('alive')"
     )
-    environment = {**os.environ, "SEVENSTEP_FAILPOINT": f"here@{tmp_path / 'marker'}@2"}
+    armed = f"here@{tmp_path / 'here'}@2,there@{tmp_path / 'there'}"
+    environment = {**os.environ, "SEVENSTEP_FAILPOINT": armed}
 
-    first = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True)
-    second = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True)
+    first, second, third = (
+        subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True)
+        for _ in range(3)
+    )
 
-    assert first.returncode == -signal.SIGKILL
-    assert second.stdout == b"alive\n"
+    assert first.returncode == second.returncode == -signal.SIGKILL
+    assert (tmp_path / "there").exists()
+    assert third.stdout == b"alive\n"

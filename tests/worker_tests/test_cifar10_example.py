@@ -72,7 +72,8 @@ def test_it_is_described_as_the_course_has_it(
     assert found.num_parameters == 3072 * 50 + 50 + 50 * 10 + 10
     assert found.inputs.mean == pytest.approx(0, abs=0.02)
     assert found.inputs.sd == pytest.approx(1, abs=0.02)
-    assert set(found.space) == {"lr", "weight_decay"}
+    assert set(found.space) == {"lr", "weight_decay", "batch_size"}
+    assert found.default_batch_size == min(256, found.splits[0].num_samples)
 
 
 def test_without_a_folder_it_says_what_to_give() -> None:
