@@ -69,7 +69,9 @@ def _result(report: StudyReport) -> Iterator[str]:
         yield "No search has ended yet, so there is no best setting."
         yield ""
         return
-    yield plain(results.best_sentence(best))
+    value = estimate(best.value, best.standard_error)
+    where = results.best_sentence(best)
+    yield plain(f"{best.metric.capitalize()} {value}: {where[0].lower()}{where[1:]}")
     yield f"95 % interval: {results.interval(best.value, best.standard_error)}."
     yield ""
     yield from _settings(best, report.incumbent)

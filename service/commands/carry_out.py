@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ def carry_out(config: StudyConfig, settings: Settings, options: HereOptions) -> 
     from service.commands.client import Client, ClientError
     from service.commands.progress import display_for, follow
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     to_stderr = options.as_json
     study, place, code = None, None, None
     try:
@@ -73,7 +75,7 @@ def carry_out(config: StudyConfig, settings: Settings, options: HereOptions) -> 
                     study = client.create_study(config).id
                 typer.echo(f"Study {config.name} ({study}): {place.page(study)}", err=to_stderr)
                 with display_for(to_stderr=to_stderr) as display:
-                    follow(client, study, display)
+                    follow(client, study, display, is_interrupted=_interrupted.is_set)
                 code = _conclude(client, study, place, options)
             if options.stay and is_own:
                 typer.echo("The page stays up until Ctrl-C.", err=to_stderr)
@@ -173,5 +175,10 @@ def interrupted(config: StudyConfig, study: str | None, place: Place | None) -> 
     )
 
 
+_interrupted = threading.Event()
+"""Set by the signal: an exception raised in a callback of the interpreter's is swallowed."""
+
+
 def _interrupt(number: int, frame: object) -> None:
+    _interrupted.set()
     raise KeyboardInterrupt

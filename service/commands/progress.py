@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -49,11 +50,24 @@ def display_for(*, to_stderr: bool) -> AbstractContextManager[Display]:
     return LiveView(console) if console.is_terminal else Lines(console)
 
 
-def follow(client: Client, uid: str, display: Display) -> StudyView:
+def follow(
+    client: Client,
+    uid: str,
+    display: Display,
+    *,
+    is_interrupted: Callable[[], bool] = lambda: False,
+) -> StudyView:
     """Show a study's progress until it ends or waits for a person.
+
+    Args:
+        client: Of the service.
+        uid: The study's.
+        display: Where progress is shown.
+        is_interrupted: Asked at every event; true: stop, as if Ctrl-C came just now.
 
     Raises:
         ClientError: The service is away for good, or refuses.
+        KeyboardInterrupt: It was interrupted.
     """
     from service.commands.client import Unreachable
 
@@ -65,6 +79,8 @@ def follow(client: Client, uid: str, display: Display) -> StudyView:
                 return follower.study
             away_since = None
             for event in client.events(uid, position):
+                if is_interrupted():
+                    raise KeyboardInterrupt
                 position = max(position, event.id)
                 if event.kind != "at" and follower.look():
                     return follower.study
