@@ -111,12 +111,13 @@ class CoarseSearch(Step):
         best = evidence.best
         if best is None:
             return self._nothing_found(context, evidence, found)
-        grown = _grown(evidence)
         box, fixed = narrowed(evidence.space, evidence.ranked, evidence.relevance)
         cut = _cut(context)
         verdict = verdict_of(found)
-        if cut and len(evidence.ranked) < FEWEST_TRIALS:
+        if len(evidence.ranked) < FEWEST_TRIALS and context.budget.allowed.is_limited:
             verdict = StepState.INCONCLUSIVE
+        # From a handful of trials no edge is known: the budget is better spent in the box.
+        grown = None if verdict is StepState.INCONCLUSIVE else _grown(evidence)
         sentence = leading_sentence(found, _sentence(evidence) + cut)
         return StepReport(
             number=self.kind.number,

@@ -212,6 +212,14 @@ def test_a_budget_of_seconds_is_used_and_kept(seconds, per_epoch):
     assert 0.7 <= used <= 1.05, sentences(study.history)
 
 
+def test_a_handful_of_trials_widens_nothing():
+    study = Simulated(peak(1.0), SPACE, budget={"epochs": 12})
+    study.run()
+    (coarse,) = study.of(4)
+    assert coarse.verdict is StepState.INCONCLUSIVE, sentences(study.history)
+    assert coarse.action.kind == "continue"
+
+
 def test_a_budget_too_small_for_anything_says_so():
     study = Simulated(peak(3e-3), SPACE, budget={"epochs": 4})
     study.run()
