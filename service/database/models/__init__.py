@@ -1,11 +1,12 @@
 """The tables. Importing this package fills ``Base.metadata``."""
 
+from service.database.models.access import KeptAnswer, Token
 from service.database.models.attempt import Artifact, Attempt, AttemptMember
 from service.database.models.curve import Curve, CurvePoint
 from service.database.models.job import Job, JobMember
 from service.database.models.study import Event, Finding, StepRun, Study
 from service.database.models.trial import Trial
-from service.database.models.worker import Token, Worker
+from service.database.models.worker import Worker
 
 __all__ = [
     "Artifact",
@@ -17,6 +18,7 @@ __all__ = [
     "Finding",
     "Job",
     "JobMember",
+    "KeptAnswer",
     "StepRun",
     "Study",
     "Token",

@@ -16,6 +16,7 @@ class Attempt(Base):
     """One try at a job.
 
     Attributes:
+        token_sha256: Of the token that was handed out with it, good for its own routes alone.
         fence: Rises each time the job is handed out; a write with another one is refused.
         slot: The worker's slot that holds it.
         heard_at: The last word from the worker about it; None: it was handed out and
@@ -31,6 +32,7 @@ class Attempt(Base):
         Index(None, "state", "id"),
         Index(None, "state", "lease_expires_at"),
         Index(None, "worker_id", "state"),
+        Index(None, "token_sha256"),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
@@ -38,6 +40,7 @@ class Attempt(Base):
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id", ondelete="CASCADE"))
     number: Mapped[int]  # from 1
     fence: Mapped[int]
+    token_sha256: Mapped[str | None] = mapped_column(String(64))
     state: Mapped[AttemptState] = mapped_column(text_enum(AttemptState, "state"))
     worker_id: Mapped[int | None] = mapped_column(ForeignKey("worker.id"))
     slot: Mapped[int | None]

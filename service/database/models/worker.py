@@ -1,4 +1,4 @@
-"""Tables of workers and access tokens."""
+"""The table of workers."""
 
 from __future__ import annotations
 
@@ -32,18 +32,3 @@ class Worker(Base):
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     gone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     has_died: Mapped[bool] = mapped_column(default=False)
-
-
-class Token(Base):
-    """An access token, known by its SHA-256 only."""
-
-    __tablename__ = "token"
-
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    uid: Mapped[str] = mapped_column(String(32), unique=True)
-    name: Mapped[str] = mapped_column(String(100))
-    sha256: Mapped[str] = mapped_column(String(64), unique=True)
-    scope: Mapped[str] = mapped_column(String(16))  # admin, worker or session
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
