@@ -35,7 +35,7 @@ from recipes.step import (
     StepReport,
     StepState,
 )
-from recipes.steps.verdict import leading_sentence, verdict_of
+from recipes.steps.verdict import leading_sentence, step_report, verdict_of
 from recipes.words import listing, plural
 
 FEWEST_TRIALS = 8
@@ -119,14 +119,11 @@ class CoarseSearch(Step):
         # From a handful of trials no edge is known: the budget is better spent in the box.
         grown = None if verdict is StepState.INCONCLUSIVE else _grown(evidence)
         sentence = leading_sentence(found, _sentence(evidence) + cut)
-        return StepReport(
-            number=self.kind.number,
-            kind=self.kind,
-            round=context.round,
-            pass_number=context.pass_number,
-            state=verdict,
-            verdict=verdict,
-            sentence=sentence,
+        return step_report(
+            self,
+            context,
+            verdict,
+            sentence,
             evidence={
                 "num_trials": len(evidence.trials),
                 "num_ranked": len(evidence.ranked),
@@ -171,20 +168,17 @@ class CoarseSearch(Step):
                 kind="change",
                 sentence=found[0].action if found else "Correct what the first trial reports.",
             )
-        return StepReport(
-            number=self.kind.number,
-            kind=self.kind,
-            round=context.round,
-            pass_number=context.pass_number,
-            state=verdict,
-            verdict=verdict,
-            sentence=sentence,
+        return step_report(
+            self,
+            context,
+            verdict,
+            sentence,
             evidence={
                 "num_trials": len(evidence.trials),
                 "num_diverged": len(evidence.diverged),
                 "num_failed": len(evidence.failed),
             },
-            findings=tuple(found),
+            findings=found,
             action=action,
         )
 

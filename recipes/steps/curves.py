@@ -7,7 +7,7 @@ of them, the LR-drop probe, this step carries out itself where it matters.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.lr_drop import DROP, PROBE_EPOCHS
@@ -29,7 +29,7 @@ from recipes.step import (
     TrialPlan,
 )
 from recipes.steps.curve_figures import curve_figures
-from recipes.steps.verdict import leading_sentence, verdict_of
+from recipes.steps.verdict import leading_sentence, step_report, verdict_of
 from recipes.trial import TrialPurpose
 from recipes.words import listing, plural, rate
 
@@ -76,10 +76,11 @@ class Curves(Step):
         """Findings for the best setting, with how many trials share them, and for the trials."""
         study = study_curves(context, context.labelled(PROBE_LABEL))
         if study is None:
-            return self._report(
+            return step_report(
+                self,
                 context,
                 StepState.INCONCLUSIVE,
-                sentence="No trial of the search has a value: there are no curves to read.",
+                "No trial of the search has a value: there are no curves to read.",
                 action=Action(kind="continue", sentence="Look at why no trial ended with one."),
             )
         reading = StudyReading(study)
@@ -92,10 +93,11 @@ class Curves(Step):
         sentence = leading_sentence(found, notes[0].sentence if notes else _others(grave, study))
         drop = study.leading.lr_drop
         leading = study.leading
-        return self._report(
+        return step_report(
+            self,
             context,
             verdict,
-            sentence=sentence,
+            sentence,
             evidence={
                 "trial": leading.series.number,
                 "epochs": leading.epochs,
@@ -124,17 +126,6 @@ class Curves(Step):
                 "lr_drop": None if drop is None else drop.model_dump(mode="json"),
             },
             figures=curve_figures(leading),
-        )
-
-    def _report(self, context: StepContext, verdict: StepState, **fields: Any) -> StepReport:
-        return StepReport(
-            number=self.kind.number,
-            kind=self.kind,
-            round=context.round,
-            pass_number=context.pass_number,
-            state=verdict,
-            verdict=verdict,
-            **fields,
         )
 
 

@@ -37,7 +37,7 @@ from recipes.step import (
     StepState,
     TrialPlan,
 )
-from recipes.steps.verdict import leading_sentence, verdict_of
+from recipes.steps.verdict import leading_sentence, step_report, verdict_of
 from recipes.trial import TrialPurpose, TrialState
 from recipes.words import number, plural
 
@@ -95,14 +95,11 @@ class FineSearch(Step):
         figures = list(search_figures(evidence, sentence))
         if settings:
             figures.insert(0, finalists_figure(settings, context.description, healthy))
-        return StepReport(
-            number=self.kind.number,
-            kind=self.kind,
-            round=context.round,
-            pass_number=context.pass_number,
-            state=verdict,
-            verdict=verdict,
-            sentence=sentence,
+        return step_report(
+            self,
+            context,
+            verdict,
+            sentence,
             evidence={
                 "num_trials": len(evidence.trials),
                 "num_diverged": len(evidence.diverged),
@@ -115,7 +112,7 @@ class FineSearch(Step):
                 "seed_sd": pooled_sd(settings) if settings else None,
                 "epochs": chosen.epochs,
             },
-            findings=tuple(found),
+            findings=found,
             action=Action(kind="continue", sentence="Read the curves of these trials."),
             learned={
                 "edges": [
@@ -129,7 +126,7 @@ class FineSearch(Step):
                 ],
             },
             result=study_best(context),
-            figures=tuple(figures),
+            figures=figures,
         )
 
     def _nothing_found(
@@ -145,16 +142,13 @@ class FineSearch(Step):
                 f"None of {plural(len(evidence.trials), 'trial')} ended with a value: "
                 f"{messages[0] if messages else 'they diverged'}"
             )
-        return StepReport(
-            number=self.kind.number,
-            kind=self.kind,
-            round=context.round,
-            pass_number=context.pass_number,
-            state=verdict,
-            verdict=verdict,
-            sentence=sentence,
+        return step_report(
+            self,
+            context,
+            verdict,
+            sentence,
             evidence={"num_trials": len(evidence.trials), "num_diverged": len(evidence.diverged)},
-            findings=tuple(found),
+            findings=found,
             action=Action(
                 kind="change" if verdict is StepState.FAILED else "continue",
                 sentence=found[0].action if found else "Look at what the first trial reports.",

@@ -25,7 +25,7 @@ from recipes.step import (
     StepState,
     TrialPlan,
 )
-from recipes.steps.verdict import leading_sentence, verdict_of
+from recipes.steps.verdict import leading_sentence, step_report, verdict_of
 from recipes.trial import TrialPurpose
 from recipes.words import number, percent, plural
 
@@ -78,14 +78,11 @@ class InitialLoss(Step):
                 f"{(errors or [context.description.loss_error])[0]}"
             )
         grave = [finding for finding in found if finding.severity != "info"]
-        return StepReport(
-            number=self.kind.number,
-            kind=self.kind,
-            round=context.round,
-            pass_number=context.pass_number,
-            state=verdict,
-            verdict=verdict,
-            sentence=sentence,
+        return step_report(
+            self,
+            context,
+            verdict,
+            sentence,
             evidence=_evidence(evidence),
             findings=found,
             action=Action(kind="change", sentence=grave[0].action)

@@ -28,6 +28,7 @@ from recipes.step import (
     StepReport,
     StepState,
 )
+from recipes.steps.verdict import step_report
 from recipes.trial import TrialPurpose
 from recipes.words import number, plural
 
@@ -107,14 +108,11 @@ class Loop(Step):
     ) -> StepReport:
         best = result.best if result else None
         figure = _rounds_figure(context, sentence) if now else None
-        return StepReport(
-            number=self.kind.number,
-            kind=self.kind,
-            round=context.round,
-            pass_number=context.pass_number,
-            state=verdict,
-            verdict=verdict,
-            sentence=sentence,
+        return step_report(
+            self,
+            context,
+            verdict,
+            sentence,
             evidence={
                 "best_value": best.value if best else None,
                 "standard_error": best.standard_error if best else None,

@@ -34,7 +34,7 @@ from recipes.step import (
     StepState,
     TrialPlan,
 )
-from recipes.steps.verdict import leading_sentence, verdict_of
+from recipes.steps.verdict import leading_sentence, step_report, verdict_of
 from recipes.trial import TrialPurpose
 from recipes.words import number, plural, rate
 
@@ -119,14 +119,11 @@ class LrFinder(Step):
                 "lr_high": interval[1],
                 "lr_too_high": evidence.too_high.lr if evidence.too_high else None,
             }
-        return StepReport(
-            number=self.kind.number,
-            kind=self.kind,
-            round=context.round,
-            pass_number=context.pass_number,
-            state=verdict,
-            verdict=verdict,
-            sentence=sentence,
+        return step_report(
+            self,
+            context,
+            verdict,
+            sentence,
             evidence={
                 "num_rates": len(evidence.rates),
                 "lowest_tried": evidence.rates[0].lr if evidence.rates else None,

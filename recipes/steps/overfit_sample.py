@@ -30,7 +30,7 @@ from recipes.step import (
     StepState,
     TrialPlan,
 )
-from recipes.steps.verdict import leading_sentence, verdict_of
+from recipes.steps.verdict import leading_sentence, step_report, verdict_of
 from recipes.trial import TrialPurpose
 from recipes.words import listing, number, plural, rate
 
@@ -128,14 +128,11 @@ class OverfitSample(Step):
         learned: dict[str, object] = {}
         if evidence.passed and best is not None:
             learned = {"overfit_lr": best.lr, "overfit_optimizer": best.optimizer}
-        return StepReport(
-            number=self.kind.number,
-            kind=self.kind,
-            round=context.round,
-            pass_number=context.pass_number,
-            state=verdict,
-            verdict=verdict,
-            sentence=sentence,
+        return step_report(
+            self,
+            context,
+            verdict,
+            sentence,
             evidence={
                 "num_samples": evidence.sample_size,
                 "sample_digest": evidence.sample_digest,

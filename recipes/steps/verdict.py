@@ -1,11 +1,14 @@
-"""From findings to a verdict: the same for every step."""
+"""From findings to a verdict and a report: the same for every step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from recipes.finding import Finding, Severity
-from recipes.step import StepState
+from recipes.result import Result
+from recipes.step import Action, Figure, Step, StepContext, StepReport, StepState
+from recipes.value import Scalar
 
 
 def verdict_of(findings: Sequence[Finding]) -> StepState:
@@ -30,3 +33,50 @@ def leading_sentence(findings: Sequence[Finding], healthy: str) -> str:
     if grave[0].severity is Severity.ERROR:
         return grave[0].sentence
     return f"{grave[0].sentence} {healthy}"
+
+
+def step_report(
+    step: Step,
+    context: StepContext,
+    verdict: StepState,
+    sentence: str,
+    *,
+    evidence: Mapping[str, Scalar] | None = None,
+    findings: Sequence[Finding] = (),
+    action: Action | None = None,
+    learned: Mapping[str, Any] | None = None,
+    result: Result | None = None,
+    figures: Sequence[Figure] = (),
+    measured: Mapping[str, float] | None = None,
+) -> StepReport:
+    """A judged step's report, placed where its context stands.
+
+    Args:
+        step: Whose report it is.
+        context: What was judged: gives round and pass.
+        verdict: Its verdict, which is its state too.
+        sentence: The verdict in words.
+        evidence: Numbers and words the verdict rests on, by name.
+        findings: Gravest first.
+        action: The one thing to do next.
+        learned: What later steps may read.
+        result: The best so far, of a step that knows one.
+        figures: Their data.
+        measured: Times; never compared.
+    """
+    return StepReport(
+        number=step.kind.number,
+        kind=step.kind,
+        round=context.round,
+        pass_number=context.pass_number,
+        state=verdict,
+        verdict=verdict,
+        sentence=sentence,
+        evidence=dict(evidence or {}),
+        findings=tuple(findings),
+        action=action,
+        learned=dict(learned or {}),
+        result=result,
+        figures=tuple(figures),
+        measured=dict(measured or {}),
+    )
