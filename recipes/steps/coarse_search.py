@@ -17,17 +17,16 @@ from recipes.search.allowance import AFTER_COARSE, allowance
 from recipes.search.cube import to_value
 from recipes.search.figures import search_figures
 from recipes.search.halving import epochs_per_trial, rungs
-from recipes.search.incumbent import incumbent_trial, is_incumbent
+from recipes.search.incumbent import incumbent_trial
 from recipes.search.proposals import propose
 from recipes.search.region import coarse_space, narrowed, ranged
-from recipes.search.rung import next_rung
+from recipes.search.rung import first_rung_text, next_rung, next_rung_plan
 from recipes.search.runs import job_plans, search_trial
 from recipes.search.summary import best_of, range_text, setting
 from recipes.seeds import derive_seed
 from recipes.space import Categorical, ParameterValue, SearchSpace
 from recipes.step import (
     Action,
-    Continued,
     Step,
     StepContext,
     StepKind,
@@ -35,7 +34,7 @@ from recipes.step import (
     StepReport,
     StepState,
 )
-from recipes.steps.verdict import leading_sentence, step_report, verdict_of
+from recipes.steps.verdict import leading_sentence, nothing_found, step_report, verdict_of
 from recipes.words import listing, plural
 
 FEWEST_TRIALS = 8
@@ -62,28 +61,11 @@ class CoarseSearch(Step):
 
     def plan(self, context: StepContext) -> StepPlan:
         """The first rung's trials; then, rung by rung, the better half goes on."""
-        epochs = context.options.coarse_epochs
         if not context.trials:
             return self._first_rung(context)
-        keep = [trial.number for trial in context.trials if is_incumbent(trial)]
-        following = next_rung(context.trials, context.description, epochs=epochs, keep=keep)
-        if following is None or not following.going_on:
-            return StepPlan(discard=following.discarded if following else ())
         allowed = allowance(context, reserve=AFTER_COARSE)
-        more = following.until - following.done
-        if not allowed.fits(len(following.going_on), more):
-            return StepPlan()  # cut at the end of a rung: what waits is judged as it stands
-        return StepPlan(
-            job_plans(
-                context,
-                [Continued.of(trial) for trial in following.going_on],
-                epochs=epochs,
-                until=following.until,
-                done=following.done,
-            ),
-            f"Train the better {len(following.going_on)} on, to epoch {following.until}.",
-            discard=following.discarded,
-        )
+        following = next_rung_plan(context, allowed, epochs=context.options.coarse_epochs)
+        return following or StepPlan()
 
     def _first_rung(self, context: StepContext) -> StepPlan:
         epochs, early = context.options.coarse_epochs, context.options.early_discard
@@ -100,8 +82,7 @@ class CoarseSearch(Step):
         until = rungs(epochs, early_discard=early)[0]
         return StepPlan(
             job_plans(context, trials, epochs=epochs, until=until),
-            f"Train {plural(len(trials), 'setting')} for {plural(until, 'epoch')}"
-            + (f", the better half of them on, up to {epochs}." if until < epochs else "."),
+            f"Train {first_rung_text(len(trials), until=until, epochs=epochs)}",
         )
 
     def judge(self, context: StepContext) -> StepReport:
@@ -153,17 +134,9 @@ class CoarseSearch(Step):
         self, context: StepContext, evidence: SearchEvidence, found: Sequence[Finding]
     ) -> StepReport:
         """No trial has a value: there is nothing to go on from."""
-        messages = [each.outcome.message or str(each.outcome.cause) for each in evidence.failed]
-        if not evidence.trials:
-            verdict = StepState.INCONCLUSIVE
-            sentence = "The budget was spent before a trial of the coarse search could begin."
-            action = Action(kind="continue", sentence="Give the study a larger budget.")
-        else:
-            verdict = StepState.FAILED
-            sentence = leading_sentence(found, "") or (
-                f"None of {plural(len(evidence.trials), 'trial')} ended with a value: "
-                f"{messages[0] if messages else 'they diverged'}"
-            )
+        verdict, sentence = nothing_found(evidence, found, search="coarse search")
+        action = Action(kind="continue", sentence="Give the study a larger budget.")
+        if verdict is StepState.FAILED:
             action = Action(
                 kind="change",
                 sentence=found[0].action if found else "Correct what the first trial reports.",

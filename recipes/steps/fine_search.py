@@ -19,16 +19,15 @@ from recipes.search.figures import finalists_figure, search_figures
 from recipes.search.finalists import Finalist, best_setting, finalists, pooled_sd
 from recipes.search.generations import generation_of, generations, propose_generation
 from recipes.search.halving import epochs_per_trial, rungs
-from recipes.search.incumbent import incumbent_number, incumbent_trial, is_incumbent
+from recipes.search.incumbent import incumbent_number, incumbent_trial
 from recipes.search.round_plan import RoundPlan, round_plan
-from recipes.search.rung import next_rung
+from recipes.search.rung import first_rung_text, next_rung_plan
 from recipes.search.runs import job_plans, repeat_trials, search_trial
 from recipes.search.scoring import Scored, epochs_done, ranked
 from recipes.search.summary import best_of, setting
 from recipes.space import ParameterValue
 from recipes.step import (
     Action,
-    Continued,
     Step,
     StepContext,
     StepKind,
@@ -37,7 +36,7 @@ from recipes.step import (
     StepState,
     TrialPlan,
 )
-from recipes.steps.verdict import leading_sentence, step_report, verdict_of
+from recipes.steps.verdict import leading_sentence, nothing_found, step_report, verdict_of
 from recipes.trial import TrialPurpose, TrialState
 from recipes.words import number, plural
 
@@ -69,9 +68,9 @@ class FineSearch(Step):
         chosen, allowed = round_plan(context), round_allowance(context)
         waiting = _waiting(context)
         if waiting:
-            rung = _rung(context, chosen, allowed)
-            if rung is not None:
-                return rung
+            following = next_rung_plan(context, allowed, epochs=chosen.epochs)
+            if following is not None and following.jobs:
+                return following
         elif _wants_generation(context, chosen, allowed):
             return _generation(context, chosen, allowed)
         return _repeats(context, chosen, allowed, discard=waiting)
@@ -132,16 +131,7 @@ class FineSearch(Step):
     def _nothing_found(
         self, context: StepContext, evidence: SearchEvidence, found: Sequence[Finding]
     ) -> StepReport:
-        messages = [each.outcome.message or str(each.outcome.cause) for each in evidence.failed]
-        if not evidence.trials:
-            verdict = StepState.INCONCLUSIVE
-            sentence = "The budget was spent before a trial of the fine search could begin."
-        else:
-            verdict = StepState.FAILED
-            sentence = leading_sentence(found, "") or (
-                f"None of {plural(len(evidence.trials), 'trial')} ended with a value: "
-                f"{messages[0] if messages else 'they diverged'}"
-            )
+        verdict, sentence = nothing_found(evidence, found, search="fine search")
         return step_report(
             self,
             context,
@@ -198,27 +188,6 @@ def _waiting(context: StepContext) -> tuple[int, ...]:
     )
 
 
-def _rung(context: StepContext, chosen: RoundPlan, allowed: Allowance) -> StepPlan | None:
-    """The next rung of the generation that waits; None when the budget does not reach it."""
-    keep = [each.number for each in context.trials if is_incumbent(each)]
-    following = next_rung(context.trials, context.description, epochs=chosen.epochs, keep=keep)
-    if following is None or not following.going_on:
-        return None
-    if not allowed.fits(len(following.going_on), following.until - following.done):
-        return None
-    return StepPlan(
-        job_plans(
-            context,
-            [Continued.of(trial) for trial in following.going_on],
-            epochs=chosen.epochs,
-            until=following.until,
-            done=following.done,
-        ),
-        f"Train the better {len(following.going_on)} on, to epoch {following.until}.",
-        discard=following.discarded,
-    )
-
-
 def _wants_generation(context: StepContext, chosen: RoundPlan, allowed: Allowance) -> bool:
     """Whether another generation belongs to the round: by count, or as the budget pays."""
     size = context.options.generation
@@ -265,13 +234,8 @@ def _generation(context: StepContext, chosen: RoundPlan, allowed: Allowance) -> 
     ]
     return StepPlan(
         job_plans(context, planned, epochs=chosen.epochs, until=until),
-        f"Generation {index}: train {plural(len(planned), 'setting')} for "
-        f"{plural(until, 'epoch')}"
-        + (
-            f", the better half of them on, up to {chosen.epochs}."
-            if until < chosen.epochs
-            else "."
-        ),
+        f"Generation {index}: train "
+        f"{first_rung_text(len(planned), until=until, epochs=chosen.epochs)}",
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recipes.evidence.search import SearchEvidence
 from recipes.finding import Finding, Severity
 from recipes.result import Result
 from recipes.step import Action, Figure, Step, StepContext, StepReport, StepState
 from recipes.value import Scalar
+from recipes.words import plural
 
 
 def verdict_of(findings: Sequence[Finding]) -> StepState:
@@ -33,6 +35,26 @@ def leading_sentence(findings: Sequence[Finding], healthy: str) -> str:
     if grave[0].severity is Severity.ERROR:
         return grave[0].sentence
     return f"{grave[0].sentence} {healthy}"
+
+
+def nothing_found(
+    evidence: SearchEvidence, findings: Sequence[Finding], *, search: str
+) -> tuple[StepState, str]:
+    """Verdict and sentence of a search none of whose trials has a value.
+
+    Args:
+        evidence: The search's.
+        findings: Gravest first.
+        search: What to call it.
+    """
+    if not evidence.trials:
+        sentence = f"The budget was spent before a trial of the {search} could begin."
+        return StepState.INCONCLUSIVE, sentence
+    messages = [each.outcome.message or str(each.outcome.cause) for each in evidence.failed]
+    return StepState.FAILED, leading_sentence(findings, "") or (
+        f"None of {plural(len(evidence.trials), 'trial')} ended with a value: "
+        f"{messages[0] if messages else 'they diverged'}"
+    )
 
 
 def step_report(
