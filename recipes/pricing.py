@@ -10,9 +10,10 @@ from recipes.description import TaskDescription
 from recipes.loop.finals import SEEDS
 from recipes.search.allowance import FIRST_OVERHEAD, iterations_per_epoch
 from recipes.search.halving import epochs_per_trial, rungs
+from recipes.search.round_plan import DEFAULT_ROUNDS
 from recipes.step import StepContext, StepKind, StepPlan, StepReport, StepState
 from recipes.steps.coarse_search import CoarseSearch
-from recipes.steps.fine_search import DEFAULT_ROUNDS, FINALISTS_AND_SEEDS, MOST_TRIALS_FACTOR
+from recipes.steps.fine_search import FINALISTS_AND_SEEDS, MOST_TRIALS_FACTOR
 from recipes.steps.initial_loss import InitialLoss
 from recipes.steps.lr_finder import LrFinder
 from recipes.steps.overfit_sample import ITERATIONS, LEARNING_RATES

@@ -11,11 +11,8 @@ from recipes.loop.situation import MOST_REFUTED, Situation, repeated
 from recipes.search.allowance import AFTER_ROUNDS, allowance
 from recipes.search.finalists import TELL_APART, floored, pooled_sd
 from recipes.search.halving import epochs_per_trial
-from recipes.search.round_plan import RoundPlan
+from recipes.search.round_plan import DEFAULT_ROUNDS, RoundPlan
 from recipes.words import number, plural
-
-DEFAULT_ROUNDS = 3
-"""Without a budget (design.md 4)."""
 
 MOST_ROUNDS = 20
 """With a budget, however large."""

@@ -12,6 +12,9 @@ from recipes.space import ParameterValue, SearchSpace
 from recipes.step import StepContext
 from recipes.value import Value
 
+DEFAULT_ROUNDS = 3
+"""Without a budget at most, with one the number its share is spread over (design.md 4)."""
+
 
 class RoundPlan(Value):
     """A round's fine search. The loop changes one thing of it at a time.

@@ -20,7 +20,7 @@ from recipes.search.finalists import Finalist, best_setting, finalists, pooled_s
 from recipes.search.generations import generation_of, generations, propose_generation
 from recipes.search.halving import epochs_per_trial, rungs
 from recipes.search.incumbent import incumbent_number, incumbent_trial
-from recipes.search.round_plan import RoundPlan, round_plan
+from recipes.search.round_plan import DEFAULT_ROUNDS, RoundPlan, round_plan
 from recipes.search.rung import first_rung_text, next_rung_plan
 from recipes.search.runs import job_plans, repeat_trials, search_trial
 from recipes.search.scoring import Scored, epochs_done, ranked
@@ -39,9 +39,6 @@ from recipes.step import (
 from recipes.steps.verdict import leading_sentence, nothing_found, step_report, verdict_of
 from recipes.trial import TrialPurpose, TrialState
 from recipes.words import number, plural
-
-DEFAULT_ROUNDS = 3
-"""Without a budget at most, with one the number its share is spread over (design.md 4)."""
 
 MOST_TRIALS_FACTOR = 4
 """A generous budget makes a round's search this many times the usual size, and no more."""
