@@ -10,15 +10,11 @@ from recipes.loop.advice import CATALOGUE, Change
 from recipes.loop.situation import MOST_REFUTED, Situation, repeated
 from recipes.search.allowance import AFTER_ROUNDS, allowance
 from recipes.search.finalists import TELL_APART, floored, pooled_sd
-from recipes.search.halving import epochs_per_trial
-from recipes.search.round_plan import DEFAULT_ROUNDS, RoundPlan
+from recipes.search.round_plan import DEFAULT_ROUNDS, RoundPlan, least_cost
 from recipes.words import number, plural
 
 MOST_ROUNDS = 20
 """With a budget, however large."""
-
-FEWEST_REPEATS = 2
-"""Runs with new seeds below which a round could not tell whether its change helped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +84,10 @@ def _has_converged(now: Situation) -> bool:
 
 
 def _can_pay(now: Situation, plan: RoundPlan) -> bool:
-    """Whether a generation of that plan and two repeats fit what the rounds may spend."""
+    """Whether a generation of that plan and the fewest repeats fit what the rounds may spend."""
     allowed = allowance(now.context, reserve=AFTER_ROUNDS)
-    options = now.context.options
-    size = min(options.generation, options.fine_trials)
-    per_trial = epochs_per_trial(plan.epochs, early_discard=options.early_discard)
-    epochs = size * per_trial + FEWEST_REPEATS * plan.epochs
-    return epochs <= allowed.epochs and size + FEWEST_REPEATS <= allowed.trials
+    least = least_cost(now.context.options, plan.epochs)
+    return least.epochs <= allowed.epochs and least.trials <= allowed.trials
 
 
 def _hypothesis(now: Situation, name: str, change: Change) -> Hypothesis:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
+from recipes.search.halving import epochs_per_trial
 from recipes.search.region import coarse_space
 from recipes.space import ParameterValue, SearchSpace
 from recipes.step import StepContext
+from recipes.study import SearchOptions
 from recipes.value import Value
 
 DEFAULT_ROUNDS = 3
 """Without a budget at most, with one the number its share is spread over (design.md 4)."""
+
+FEWEST_REPEATED = (2, 1)
+"""Settings to repeat and new seeds for each, at the least: with fewer runs a round could not
+tell whether its change helped."""
 
 
 class RoundPlan(Value):
@@ -32,6 +38,27 @@ class RoundPlan(Value):
     extras: dict[str, ParameterValue] = Field(default_factory=dict)
     epochs: int = Field(ge=1)
     anchors: tuple[dict[str, ParameterValue], ...] = ()
+
+
+class RoundCost(NamedTuple):
+    """What a round runs: new trials, and epochs of single trials, all slots together."""
+
+    trials: int
+    epochs: float
+
+
+def least_cost(options: SearchOptions, epochs: int) -> RoundCost:
+    """What a round costs at the least: a generation and the fewest repeats.
+
+    Args:
+        options: How large a generation is, and whether trials far behind end early.
+        epochs: Of a trial that is not discarded early.
+    """
+    size = min(options.generation, options.fine_trials)
+    settings, seeds = FEWEST_REPEATED
+    repeats = settings * seeds
+    per_trial = epochs_per_trial(epochs, early_discard=options.early_discard)
+    return RoundCost(size + repeats, size * per_trial + repeats * epochs)
 
 
 def round_plan(context: StepContext) -> RoundPlan:

@@ -20,7 +20,13 @@ from recipes.search.finalists import Finalist, best_setting, finalists, pooled_s
 from recipes.search.generations import generation_of, generations, propose_generation
 from recipes.search.halving import epochs_per_trial, rungs
 from recipes.search.incumbent import incumbent_number, incumbent_trial
-from recipes.search.round_plan import DEFAULT_ROUNDS, RoundPlan, round_plan
+from recipes.search.round_plan import (
+    DEFAULT_ROUNDS,
+    FEWEST_REPEATED,
+    RoundPlan,
+    least_cost,
+    round_plan,
+)
 from recipes.search.rung import first_rung_text, next_rung_plan
 from recipes.search.runs import job_plans, repeat_trials, search_trial
 from recipes.search.scoring import Scored, epochs_done, ranked
@@ -46,7 +52,6 @@ MOST_TRIALS_FACTOR = 4
 FEWEST_SEARCHED = 2
 """Trials below which there is nothing to compare."""
 
-FEWEST_REPEATED = (2, 1)
 FINALISTS_AND_SEEDS = ((3, 3), (3, 2), (2, 2), FEWEST_REPEATED, (1, 1))
 """Settings to repeat and new seeds for each, the first that fits (3 to 5 repeats: notes on
 diagnosis, row 48)."""
@@ -151,17 +156,9 @@ def round_allowance(context: StepContext) -> Allowance:
     if math.isfinite(whole.epochs):
         # One whole round is worth more than three halves of one.
         total = whole.epochs + context.budget.step_spent.epochs
-        rounds = max(1, min(rounds, int(total / _round_epochs(context))))
+        least = least_cost(context.options, round_plan(context).epochs)
+        rounds = max(1, min(rounds, int(total / least.epochs)))
     return allowance(context, reserve=AFTER_ROUNDS, rounds=rounds)
-
-
-def _round_epochs(context: StepContext) -> float:
-    """What a round needs at least: a generation and the fewest repeats."""
-    options, epochs = context.options, round_plan(context).epochs
-    size = min(options.generation, options.fine_trials)
-    settings, seeds = FEWEST_REPEATED
-    per_trial = epochs_per_trial(epochs, early_discard=options.early_discard)
-    return size * per_trial + settings * seeds * epochs
 
 
 def study_best(context: StepContext) -> Result | None:
