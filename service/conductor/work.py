@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from recipes.description import TaskDescription
 from recipes.run import JobKind
-from recipes.space import ParameterValue
+from recipes.search.allowance import iterations_per_epoch
 from recipes.step import Continued, StepPlan, TrialPlan
 from recipes.trial import TrialCause, TrialState
 from service import events
@@ -86,17 +84,10 @@ def _add_trials(
             "data_seed": trial.data_seed,
             "engine": PLAIN_ENGINE,
             "state": TrialState.WAITING,
-            "epoch_iterations": _epoch_iterations(snapshot.description, trial.params),
+            "epoch_iterations": iterations_per_epoch(snapshot.description, trial.params),
         }
         for number, trial in enumerate(new, start=snapshot.num_trials)
     ]
     return session.scalars(
         insert(Trial).returning(Trial.id, sort_by_parameter_order=True), rows
     ).all()
-
-
-def _epoch_iterations(description: TaskDescription, params: Mapping[str, ParameterValue]) -> int:
-    """Batches in one pass over the training data at a setting's batch size."""
-    batch = params.get("batch_size", description.default_batch_size)
-    assert isinstance(batch, int)
-    return max(1, math.ceil(description.split("train").num_samples / batch))
