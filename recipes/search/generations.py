@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from recipes.search.proposals import propose
 from recipes.search.round_plan import RoundPlan
-from recipes.search.scoring import epochs_done, score
+from recipes.search.scoring import best_by_epoch, epochs_done, score
 from recipes.search.tpe import Observation, propose_tpe
 from recipes.seeds import derive_seed
 from recipes.space import ParameterValue
@@ -57,17 +57,13 @@ def _observations(context: StepContext, epochs: int) -> list[Observation]:
         if trial.purpose is not TrialPurpose.SEARCH or trial.outcome.state is TrialState.FAILED:
             continue
         scored = score(trial, context.description)
-        by_epoch = {}
-        for epoch in range(1, epochs_done(trial) + 1):
-            until = score(trial, context.description, up_to=epoch)
-            if until is not None:
-                by_epoch[epoch] = until.score
+        is_pruned = scored is not None and epochs_done(trial) < epochs
         found.append(
             Observation(
                 trial.params,
                 None if scored is None else scored.score,
-                is_pruned=scored is not None and epochs_done(trial) < epochs,
-                by_epoch=by_epoch,
+                is_pruned=is_pruned,
+                by_epoch=best_by_epoch(trial, context.description) if is_pruned else {},
             )
         )
     return found

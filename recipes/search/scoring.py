@@ -82,6 +82,27 @@ def score(
     return best
 
 
+def best_by_epoch(trial: TrialResult, description: TaskDescription) -> dict[int, float]:
+    """A trial's score so far by epoch, from its first with a value on; empty without any.
+
+    Args:
+        trial: Told in epochs.
+        description: Says which metric decides, and its direction.
+    """
+    if trial.outcome.cause in NO_VALUE:
+        return {}
+    sign = 1.0 if description.direction == "maximize" else -1.0
+    best: dict[int, float] = {}
+    so_far = -math.inf
+    for epoch, evaluation in enumerate(trial.outcome.on("val")[1:], start=1):
+        moments = evaluation.metrics.get(description.metric)
+        if moments is not None and math.isfinite(moments.mean):
+            so_far = max(so_far, sign * moments.mean)
+        if so_far > -math.inf:
+            best[epoch] = so_far
+    return best
+
+
 def ranked(
     trials: Iterable[TrialResult], description: TaskDescription, *, up_to: int | None = None
 ) -> list[Scored]:

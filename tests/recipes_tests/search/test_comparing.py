@@ -14,7 +14,7 @@ from recipes.search.finalists import finalists, noise_between, pooled_sd, tied_w
 from recipes.search.halving import epochs_per_trial, promote, rungs
 from recipes.search.region import coarse_space, narrowed, widened, within_limits
 from recipes.search.relevance import Sensitivity, relevance
-from recipes.search.scoring import paired_standard_error, ranked, score
+from recipes.search.scoring import best_by_epoch, paired_standard_error, ranked, score
 from recipes.search.tpe import Observation
 from recipes.space import Categorical, Float, Int, SearchSpace
 from recipes.step import TrialResult
@@ -68,6 +68,17 @@ def test_a_score_is_the_best_epochs_and_the_untrained_model_is_none():
     early = score(trial(0, [0.95, 0.5, 0.7, 0.6]), TASK, up_to=1)
     assert early is not None
     assert early.value == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("task", [TASK, description(metric="loss", direction="minimize")])
+def test_the_best_by_epoch_is_the_score_of_the_epochs_up_to_there(task):
+    one = trial(0, [0.95, math.nan, 0.5, 0.7, math.nan, 0.6, 0.8])
+    scores = {epoch: score(one, task, up_to=epoch) for epoch in range(1, 7)}
+    assert scores[1] is None
+    assert best_by_epoch(one, task) == {
+        epoch: scored.score for epoch, scored in scores.items() if scored is not None
+    }
+    assert best_by_epoch(trial(0, [0.1, 0.9], cause=TrialCause.DIVERGED), task) == {}
 
 
 @pytest.mark.parametrize("cause", [TrialCause.DIVERGED, TrialCause.NON_FINITE])
