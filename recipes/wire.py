@@ -160,8 +160,8 @@ class FinishRequest(Fenced):
 class ArtifactKind(StrEnum):
     """What an uploaded artifact is."""
 
-    CHECKPOINT = "checkpoint"  # a member's whole state: where it goes on
-    SNAPSHOT = "snapshot"  # the weights of its best epoch
+    CHECKPOINT = "checkpoint"  # a member's whole state: where it goes on; goes when it has ended
+    SNAPSHOT = "snapshot"  # the weights of its best epoch; they stay with the study
 
 
 class CheckpointAnswer(Value):

@@ -11,12 +11,12 @@ import os
 from collections.abc import Collection, Set
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from recipes.failpoint import failpoint
-from recipes.wire import CheckpointAnswer
+from recipes.wire import ArtifactKind, CheckpointAnswer
 from service.clock import database_now, utc_now
 from service.database.engine import after_commit, forget_files
 from service.database.models import Artifact
@@ -29,9 +29,6 @@ from service.uids import is_uid, new_uid
 KEPT_CHECKPOINTS = 2
 """Checkpoints kept of a trial: the last, and the one before it."""
 MAX_COUNT = 2**31 - 1
-
-ArtifactKind = Literal["checkpoint", "snapshot"]
-"""A checkpoint is gone on from and goes when its trial ends; a snapshot is kept."""
 
 
 class StoredFile(NamedTuple):
@@ -123,7 +120,7 @@ def add(
     *,
     fence: int,
     trial: int,
-    kind: ArtifactKind = "checkpoint",
+    kind: ArtifactKind = ArtifactKind.CHECKPOINT,
     epoch: int,
     iteration: int,
     file: StoredFile,
@@ -173,7 +170,7 @@ def add(
             raise Conflict(f"another {kind} of trial {trial}, epoch {epoch}, is stored")
         after_commit(session, partial(store.delete, file.uid))
         return CheckpointAnswer(artifact=there.uid, sha256=there.sha256)
-    if kind == repository.CHECKPOINT and member.state.has_ended:
+    if kind == ArtifactKind.CHECKPOINT and member.state.has_ended:
         # It came late: nothing goes on from it any more.
         after_commit(session, partial(store.delete, file.uid))
         return CheckpointAnswer(artifact=file.uid, sha256=file.sha256)
@@ -191,7 +188,7 @@ def add(
     )
     session.add(artifact)
     session.flush()
-    if kind == repository.CHECKPOINT:
+    if kind == ArtifactKind.CHECKPOINT:
         dropped = repository.drop_old_checkpoints(session, member.trial_id, KEPT_CHECKPOINTS)
     else:
         dropped = repository.drop_other_snapshots(session, member.trial_id, artifact.id)

@@ -9,11 +9,11 @@ import anyio.to_thread
 from fastapi import Header, Query, Request
 from fastapi.responses import FileResponse
 
-from recipes.wire import CheckpointAnswer
+from recipes.wire import ArtifactKind, CheckpointAnswer
 from service import artifacts
 from service.api.dependencies import ContextOf, Identifier, ReadSession
 from service.api.routing import router
-from service.artifacts import ArtifactKind, StoredFile
+from service.artifacts import StoredFile
 from service.errors import InvalidInput
 from service.web.context import Context
 from service.web.problems import documented
@@ -43,7 +43,7 @@ async def add_artifact(
     epoch: Annotated[int, Query(ge=1)],
     iteration: Annotated[int, Query(ge=1)],
     x_content_sha256: Annotated[str, Header(description="SHA-256 of the body, in hex")],
-    kind: ArtifactKind = "checkpoint",
+    kind: ArtifactKind = ArtifactKind.CHECKPOINT,
 ) -> CheckpointAnswer:
     """Store a member's checkpoint after `epoch` whole epochs, or the snapshot of its best one.
 

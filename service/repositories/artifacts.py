@@ -7,17 +7,13 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
+from recipes.wire import ArtifactKind
 from service.database.models import Artifact, Trial
 from service.uids import is_uid
 
-CHECKPOINT = "checkpoint"
-"""Everything a trial goes on from. Of no use once it has ended."""
-SNAPSHOT = "snapshot"
-"""The weights of a trial's best epoch. They stay with the study."""
-
 
 def of_attempt(
-    session: Session, attempt_id: int, trial_id: int, kind: str, epoch: int
+    session: Session, attempt_id: int, trial_id: int, kind: ArtifactKind, epoch: int
 ) -> Artifact | None:
     """What an attempt left of a trial, of one kind after one epoch."""
     return session.scalar(
@@ -37,7 +33,7 @@ def newest_checkpoints(session: Session, trial_ids: Sequence[int]) -> dict[int, 
     )
     ranked = (
         select(Artifact.id, place.label("place"))
-        .where(Artifact.trial_id.in_(trial_ids), Artifact.kind == CHECKPOINT)
+        .where(Artifact.trial_id.in_(trial_ids), Artifact.kind == ArtifactKind.CHECKPOINT)
         .subquery()
     )
     rows = session.scalars(
@@ -54,7 +50,7 @@ def newest_snapshots(session: Session, study_id: int, numbers: Collection[int]) 
         .where(
             Trial.study_id == study_id,
             Trial.number.in_(numbers),
-            Artifact.kind == SNAPSHOT,
+            Artifact.kind == ArtifactKind.SNAPSHOT,
         )
         .order_by(Artifact.id)
     )
@@ -65,21 +61,23 @@ def drop_old_checkpoints(session: Session, trial_id: int, keep: int) -> Sequence
     """Forget a trial's checkpoints but the ``keep`` furthest; the uids of the forgotten."""
     kept = (
         select(Artifact.id)
-        .where(Artifact.trial_id == trial_id, Artifact.kind == CHECKPOINT)
+        .where(Artifact.trial_id == trial_id, Artifact.kind == ArtifactKind.CHECKPOINT)
         .order_by(Artifact.epoch.desc(), Artifact.id.desc())
         .limit(keep)
     )
     return _drop(
         session,
         Artifact.trial_id == trial_id,
-        Artifact.kind == CHECKPOINT,
+        Artifact.kind == ArtifactKind.CHECKPOINT,
         Artifact.id.not_in(kept),
     )
 
 
 def drop_checkpoints(session: Session, trial_ids: Collection[int]) -> Sequence[str]:
     """Forget all checkpoints of some trials; the uids of the forgotten."""
-    return _drop(session, Artifact.trial_id.in_(trial_ids), Artifact.kind == CHECKPOINT)
+    return _drop(
+        session, Artifact.trial_id.in_(trial_ids), Artifact.kind == ArtifactKind.CHECKPOINT
+    )
 
 
 def drop_other_snapshots(session: Session, trial_id: int, keep: int) -> Sequence[str]:
@@ -87,7 +85,7 @@ def drop_other_snapshots(session: Session, trial_id: int, keep: int) -> Sequence
     return _drop(
         session,
         Artifact.trial_id == trial_id,
-        Artifact.kind == SNAPSHOT,
+        Artifact.kind == ArtifactKind.SNAPSHOT,
         Artifact.id != keep,
     )
 

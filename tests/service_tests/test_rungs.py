@@ -9,9 +9,9 @@ import pytest
 from recipes.step import JobPlan, StepContext, StepKind, StepPlan, TrialPlan
 from recipes.study import StudyState
 from recipes.trial import TrialCause, TrialState
-from recipes.wire import AttemptState, Claim
+from recipes.wire import ArtifactKind, AttemptState, Claim
 from service import studies, trials
-from service.artifacts import ArtifactKind, ArtifactStore, add
+from service.artifacts import ArtifactStore, add
 from service.conductor.advance import _write, advance
 from service.conductor.conductor import Conductor
 from service.conductor.decisions import PlanJobs, decide
@@ -224,7 +224,7 @@ def keep(
     claim: Claim,
     number: int,
     epoch: int,
-    kind: ArtifactKind = "checkpoint",
+    kind: ArtifactKind = ArtifactKind.CHECKPOINT,
 ) -> str:
     with bench.database.write() as session:
         return add(
@@ -293,8 +293,8 @@ def test_checkpoints_go_with_their_trial_and_snapshots_stay(
     claim = bench.must_claim(bench.worker())
     checkpoint = keep(bench, store, claim, 0, 1)
     other = keep(bench, store, claim, 1, 1)
-    first = keep(bench, store, claim, 0, 1, "snapshot")
-    snapshot = keep(bench, store, claim, 0, 2, "snapshot")
+    first = keep(bench, store, claim, 0, 1, ArtifactKind.SNAPSHOT)
+    snapshot = keep(bench, store, claim, 0, 2, ArtifactKind.SNAPSHOT)
     bench.points(claim, outcomes=[outcome(0)])
 
     late = keep(bench, store, claim, 0, 3)  # on its way when the outcome came
@@ -356,7 +356,7 @@ def test_a_claim_brings_the_snapshots_its_members_use(bench: Bench, store: Artif
     bench.advance(study, steps)
     claim = bench.must_claim(worker)
     assert claim.snapshots == ()
-    names = [keep(bench, store, claim, number, 1, "snapshot") for number in range(2)]
+    names = [keep(bench, store, claim, number, 1, ArtifactKind.SNAPSHOT) for number in range(2)]
     bench.points(claim, outcomes=[outcome(0), outcome(1)])
     bench.finish(claim)
     bench.advance(study, steps)
