@@ -171,7 +171,6 @@ class Continued:
     params: Mapping[str, ParameterValue]
     seed: int
     data_seed: int
-    snapshots: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, trial: TrialResult) -> Continued:
@@ -197,7 +196,7 @@ class JobPlan:
                 "params": dict(trial.params),
                 "seed": trial.seed,
                 "data_seed": trial.data_seed,
-                "snapshots": trial.snapshots,
+                "snapshots": () if isinstance(trial, Continued) else trial.snapshots,
             }
             for number, trial in zip(numbers, self.trials, strict=True)
         ]

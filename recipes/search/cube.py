@@ -7,7 +7,7 @@ A logarithmic range is uniform in its logarithm. Where 0 is one of its values to
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from recipes.space import Categorical, Float, Int, ParameterValue, SearchSpace
 
@@ -29,17 +29,6 @@ def to_params(space: SearchSpace, point: Sequence[float]) -> dict[str, Parameter
         name: to_value(distribution, coordinate)
         for (name, distribution), coordinate in zip(space.root.items(), point, strict=True)
     }
-
-
-def to_point(space: SearchSpace, params: Mapping[str, ParameterValue]) -> tuple[float, ...]:
-    """Where a setting lies; coordinates beyond [0, 1] when it lies outside its range.
-
-    A name the setting lacks stands in the middle.
-    """
-    return tuple(
-        to_unit(distribution, params[name]) if name in params else 0.5
-        for name, distribution in space.root.items()
-    )
 
 
 def to_value(distribution: Float | Int | Categorical, coordinate: float) -> ParameterValue:
