@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -33,7 +34,7 @@ class Trained(NamedTuple):
     curves: dict[CurveKey, Curve]
 
 
-class WholeStudy:
+class WholeStudy(ABC):
     """A study under way. ``trials`` holds every trial of it, by number.
 
     Args:
@@ -51,9 +52,9 @@ class WholeStudy:
         self.following: Next | None = None
         self.started = time.monotonic()
 
+    @abstractmethod
     def train_members(self, run: RunSpec, continued: set[int]) -> list[Trained]:
         """Train the members of a run, in order; ``continued`` ones from where they paused."""
-        raise NotImplementedError
 
     def run(self) -> list[StepReport]:
         """To the end, or to the first gate that fails; the reports, in order."""
