@@ -24,7 +24,10 @@ ELSEWHERE = ("http://", "https://", "mailto:")
 # Put together from parts, so that this file is not a find of its own.
 MACHINE_PATHS = re.compile("|".join(rf"(?<![\w.$}}-])/{name}/" for name in ("work", "root")))
 REGISTRY_HOSTS = re.compile(
-    "|".join(rf"{host}\.(?:org|com|io|net|dev)\b" for host in ("pypi", "pythonhosted", "jfrog"))
+    "|".join(
+        rf"{host}\.(?:org|com|io|net|dev)\b"
+        for host in ("py" + "pi", "python" + "hosted", "j" + "frog")
+    )
     + "|download\\.py"
     + "torch"
 )
