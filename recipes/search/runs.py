@@ -12,7 +12,8 @@ from recipes.step import Continued, JobPlan, StepContext, TrialPlan, TrialResult
 from recipes.trial import TrialPurpose
 
 DIVERGED_FACTOR = 3.0
-"""A train loss above this many times the initial one ends a trial (method.md, step 4)."""
+"""A train loss above this many times the initial one ends a trial (method.md, step 4), and a
+run of step 3 likewise."""
 
 FEWEST_EVALUATED = 2_000
 """Train metrics in eval mode are taken on max(validation samples, this) (design.md 6)."""

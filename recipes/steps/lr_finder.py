@@ -19,6 +19,7 @@ from recipes.evidence.lr_finder import (
 )
 from recipes.finding import Finding
 from recipes.rules.registry import findings
+from recipes.search.runs import loss_limit
 from recipes.seeds import derive_seed
 from recipes.space import Float, Int
 from recipes.step import (
@@ -48,9 +49,6 @@ WEIGHT_DECAY = 1e-4
 
 RATES_PER_JOB = 4
 """A fixed size, so that what runs does not depend on how many slots there are."""
-
-DIVERGED_FACTOR = 3.0
-"""A train loss above this many times the initial one ends a run (the recipe's own factor)."""
 
 INTERNALS_EVERY = 10
 """Iterations between samples of the update-to-weight ratio."""
@@ -87,14 +85,12 @@ class LrFinder(Step):
             )
             for lr in rates
         )
-        initial_loss = context.learned.get("initial_loss")
-        limit = DIVERGED_FACTOR * initial_loss if initial_loss and initial_loss > 0 else None
         return JobPlan(
             trials,
             {
                 "iterations": ITERATIONS,
                 "evaluate": ("val",),
-                "stop_if_loss_above": limit,
+                "stop_if_loss_above": loss_limit(context),
                 "internals_every": INTERNALS_EVERY,
             },
         )
