@@ -9,6 +9,7 @@ from recipes.budget import SHARES, BudgetState, Spent
 from recipes.description import TaskDescription
 from recipes.loop.finals import SEEDS
 from recipes.search.allowance import FIRST_OVERHEAD, iterations_per_epoch
+from recipes.search.early_discard import discards_early
 from recipes.search.halving import epochs_per_trial, rungs
 from recipes.search.round_plan import DEFAULT_ROUNDS
 from recipes.step import StepContext, StepKind, StepPlan, StepReport, StepState
@@ -143,8 +144,9 @@ def _coarse(
 ) -> StepPrice:
     count = _count(CoarseSearch().plan(context))
     options = config.search
-    per_trial = epochs_per_trial(options.coarse_epochs, early_discard=options.early_discard)
-    steps = rungs(options.coarse_epochs, early_discard=options.early_discard)
+    early = discards_early(context, {})
+    per_trial = epochs_per_trial(options.coarse_epochs, early_discard=early)
+    steps = rungs(options.coarse_epochs, early_discard=early)
     return StepPrice(
         StepKind.COARSE_SEARCH.number,
         StepKind.COARSE_SEARCH,
@@ -161,9 +163,11 @@ def _rounds(
 ) -> tuple[StepPrice, StepPrice, StepPrice]:
     """Steps 5 to 7 over all rounds, as far as the budget is expected to reach."""
     options = config.search
-    per_trial = epochs_per_trial(options.fine_epochs, early_discard=options.early_discard)
-    settings, seeds = FINALISTS_AND_SEEDS[0]
     rounds = config.max_rounds or DEFAULT_ROUNDS
+    first = epochs_per_trial(options.fine_epochs, early_discard=discards_early(context, {}))
+    # From the second round on the rate may decay, and nothing is discarded early.
+    per_trial = (first + (rounds - 1) * options.fine_epochs) / rounds
+    settings, seeds = FINALISTS_AND_SEEDS[0]
     trials = options.fine_trials
     epochs = trials * per_trial + settings * seeds * options.fine_epochs
     left = _epochs_left(context, seconds_per_epoch, slots)
@@ -181,9 +185,8 @@ def _rounds(
             rounds * (trials + repeats),
             rounds * epochs,
             _wall(rounds * epochs, seconds_per_epoch, slots),
-            f"At most {plural(rounds, 'round')} of {plural(trials, 'setting')}, "
-            f"{options.fine_epochs} epochs for the better ones, and about {repeats} repeats with "
-            "new seeds.",
+            f"At most {plural(rounds, 'round')} of {plural(trials, 'setting')}, up to "
+            f"{options.fine_epochs} epochs each, and about {repeats} repeats with new seeds.",
         ),
         StepPrice(
             StepKind.CURVES.number,

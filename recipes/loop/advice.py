@@ -164,6 +164,9 @@ def _schedule(now: Situation) -> Change | None:
     if isinstance(lr, float) and isinstance(own, Float):
         top = lr * SCHEDULE_FACTORS[-1] * MARGIN
         bottom = lr / MARGIN
+        exploded = now.context.learned.get("lr_too_high")
+        if exploded is not None:
+            top = min(top, float(exploded))
         if own.hard:
             top, bottom = min(top, own.high), max(bottom, own.low)
         rates = [lr * factor for factor in SCHEDULE_FACTORS if bottom <= lr * factor <= top]

@@ -86,7 +86,7 @@ def _has_converged(now: Situation) -> bool:
 def _can_pay(now: Situation, plan: RoundPlan) -> bool:
     """Whether a generation of that plan and the fewest repeats fit what the rounds may spend."""
     allowed = allowance(now.context, reserve=AFTER_ROUNDS)
-    least = least_cost(now.context.options, plan.epochs)
+    least = least_cost(now.context, plan)
     return least.epochs <= allowed.epochs and least.trials <= allowed.trials
 
 

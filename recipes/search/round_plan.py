@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from pydantic import Field
 
+from recipes.search.early_discard import discards_early
 from recipes.search.halving import epochs_per_trial
 from recipes.search.region import coarse_space
 from recipes.space import ParameterValue, SearchSpace
 from recipes.step import StepContext
-from recipes.study import SearchOptions
 from recipes.value import Value
 
 DEFAULT_ROUNDS = 3
@@ -20,6 +20,10 @@ DEFAULT_ROUNDS = 3
 FEWEST_REPEATED = (2, 1)
 """Settings to repeat and new seeds for each, at the least: with fewer runs a round could not
 tell whether its change helped."""
+
+ENOUGH_REPEATED = (2, 2)
+"""What a budget must still pay after another generation: one seed's luck is as large as most
+gains."""
 
 
 class RoundPlan(Value):
@@ -47,18 +51,19 @@ class RoundCost(NamedTuple):
     epochs: float
 
 
-def least_cost(options: SearchOptions, epochs: int) -> RoundCost:
+def least_cost(context: StepContext, plan: RoundPlan) -> RoundCost:
     """What a round costs at the least: a generation and the fewest repeats.
 
     Args:
-        options: How large a generation is, and whether trials far behind end early.
-        epochs: Of a trial that is not discarded early.
+        context: Its options say how large a generation is.
+        plan: The round's.
     """
-    size = min(options.generation, options.fine_trials)
+    size = min(context.options.generation, context.options.fine_trials)
     settings, seeds = FEWEST_REPEATED
     repeats = settings * seeds
-    per_trial = epochs_per_trial(epochs, early_discard=options.early_discard)
-    return RoundCost(size + repeats, size * per_trial + repeats * epochs)
+    early = discards_early(context, plan.extras)
+    per_trial = epochs_per_trial(plan.epochs, early_discard=early)
+    return RoundCost(size + repeats, size * per_trial + repeats * plan.epochs)
 
 
 def round_plan(context: StepContext) -> RoundPlan:

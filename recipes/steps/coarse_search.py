@@ -15,6 +15,7 @@ from recipes.finding import Finding
 from recipes.rules.registry import findings
 from recipes.search.allowance import AFTER_COARSE, allowance
 from recipes.search.cube import to_value
+from recipes.search.early_discard import discards_early
 from recipes.search.figures import search_figures
 from recipes.search.halving import epochs_per_trial, rungs
 from recipes.search.incumbent import incumbent_trial
@@ -68,7 +69,7 @@ class CoarseSearch(Step):
         return following or StepPlan()
 
     def _first_rung(self, context: StepContext) -> StepPlan:
-        epochs, early = context.options.coarse_epochs, context.options.early_discard
+        epochs, early = context.options.coarse_epochs, discards_early(context, {})
         count = _num_trials(context)
         if count == 0:
             return StepPlan()
@@ -95,7 +96,8 @@ class CoarseSearch(Step):
         box, fixed = narrowed(evidence.space, evidence.ranked, evidence.relevance)
         cut = _cut(context)
         verdict = verdict_of(found)
-        if len(evidence.ranked) < FEWEST_TRIALS and context.budget.allowed.is_limited:
+        too_few = len(evidence.ranked) < FEWEST_TRIALS or not context.trials
+        if too_few and context.budget.allowed.is_limited:
             verdict = StepState.INCONCLUSIVE
         # From a handful of trials no edge is known: the budget is better spent in the box.
         grown = None if verdict is StepState.INCONCLUSIVE else _grown(evidence)
@@ -213,7 +215,7 @@ def _num_trials(context: StepContext) -> int:
         usual = max(1, math.ceil(usual * LATER_PASS_SHARE))
     if not allowed.is_limited:
         return usual
-    early = context.options.early_discard
+    early = discards_early(context, {})
     cost = epochs_per_trial(context.options.coarse_epochs, early_discard=early)
     first = rungs(context.options.coarse_epochs, early_discard=early)[0]
     affordable = int(allowed.epochs / cost) if math.isfinite(allowed.epochs) else usual
@@ -246,6 +248,8 @@ def _evidence(context: StepContext) -> SearchEvidence:
 
 def _cut(context: StepContext) -> str:
     """What the budget left out, in words; empty when it left nothing out."""
+    if not context.trials:
+        return " The budget's share left no trial for the wider range."
     epochs = context.options.coarse_epochs
     following = next_rung(context.trials, context.description, epochs=epochs)
     if following is None or not following.going_on:

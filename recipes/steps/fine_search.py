@@ -15,6 +15,7 @@ from recipes.finding import Finding
 from recipes.result import Result
 from recipes.rules.registry import findings
 from recipes.search.allowance import AFTER_ROUNDS, Allowance, allowance
+from recipes.search.early_discard import discards_early
 from recipes.search.figures import finalists_figure, search_figures
 from recipes.search.finalists import Finalist, best_setting, finalists, pooled_sd
 from recipes.search.generations import generation_of, generations, propose_generation
@@ -22,6 +23,7 @@ from recipes.search.halving import epochs_per_trial, rungs
 from recipes.search.incumbent import incumbent_number, incumbent_trial
 from recipes.search.round_plan import (
     DEFAULT_ROUNDS,
+    ENOUGH_REPEATED,
     FEWEST_REPEATED,
     RoundPlan,
     least_cost,
@@ -52,7 +54,7 @@ MOST_TRIALS_FACTOR = 4
 FEWEST_SEARCHED = 2
 """Trials below which there is nothing to compare."""
 
-FINALISTS_AND_SEEDS = ((3, 3), (3, 2), (2, 2), FEWEST_REPEATED, (1, 1))
+FINALISTS_AND_SEEDS = ((3, 3), (3, 2), ENOUGH_REPEATED, FEWEST_REPEATED, (1, 1))
 """Settings to repeat and new seeds for each, the first that fits (3 to 5 repeats: notes on
 diagnosis, row 48)."""
 
@@ -156,7 +158,7 @@ def round_allowance(context: StepContext) -> Allowance:
     if math.isfinite(whole.epochs):
         # One whole round is worth more than three halves of one.
         total = whole.epochs + context.budget.step_spent.epochs
-        least = least_cost(context.options, round_plan(context).epochs)
+        least = least_cost(context, round_plan(context))
         rounds = max(1, min(rounds, int(total / least.epochs)))
     return allowance(context, reserve=AFTER_ROUNDS, rounds=rounds)
 
@@ -187,14 +189,15 @@ def _wants_generation(context: StepContext, chosen: RoundPlan, allowed: Allowanc
     size = context.options.generation
     begun = len(generations(context.trials))
     if begun == 0:
-        early = context.options.early_discard
+        early = discards_early(context, chosen.extras)
         first = FEWEST_SEARCHED * rungs(chosen.epochs, early_discard=early)[0]
         return allowed.epochs >= first and allowed.trials >= FEWEST_SEARCHED
     usual = math.ceil(context.options.fine_trials / size)
     if not allowed.is_limited:
         return begun < usual
-    cost = size * epochs_per_trial(chosen.epochs, early_discard=context.options.early_discard)
-    settings, seeds = FEWEST_REPEATED
+    early = discards_early(context, chosen.extras)
+    cost = size * epochs_per_trial(chosen.epochs, early_discard=early)
+    settings, seeds = ENOUGH_REPEATED
     repeats = settings * seeds * chosen.epochs
     return (
         begun < MOST_TRIALS_FACTOR * usual
@@ -205,7 +208,7 @@ def _wants_generation(context: StepContext, chosen: RoundPlan, allowed: Allowanc
 
 def _generation(context: StepContext, chosen: RoundPlan, allowed: Allowance) -> StepPlan:
     """A generation's first rung: the incumbent and the anchors first, then proposals."""
-    early = context.options.early_discard
+    early = discards_early(context, chosen.extras)
     until = rungs(chosen.epochs, early_discard=early)[0]
     index = len(generations(context.trials)) + 1
     size = min(context.options.generation, context.options.fine_trials)

@@ -229,3 +229,18 @@ def test_a_budget_too_small_for_anything_says_so():
     assert study.spent().epochs <= 8
     assert any("budget" in each for each in sentences(study.history)), sentences(study.history)
     assert StepState.INCONCLUSIVE in [each.verdict for each in study.history]
+
+
+@pytest.mark.parametrize("epochs", [20, 52, 84])
+def test_a_wider_pass_without_trials_is_not_called_passed(epochs):
+    study = Simulated(peak(1.0), SPACE, budget={"epochs": epochs})
+    study.run()
+    last = study.of(4)[-1]
+    assert last.pass_number > 1
+    assert not [
+        each
+        for each in study.trials.values()
+        if each.step == 4 and each.pass_number == last.pass_number
+    ]
+    assert last.verdict is StepState.INCONCLUSIVE
+    assert "left no trial for the wider range" in last.sentence
