@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from pydantic import Field, FiniteFloat
+from pydantic import Field
 
-from recipes.value import Value
+from recipes.value import Real, Value, Whole
 
 SHARES = {"checks": 0.10, "coarse": 0.30, "fine": 0.45, "final": 0.15}
 """Of a budget: steps 1 to 3 at most, step 4, rounds of 5 to 7, and finalists with the test,
@@ -17,10 +17,10 @@ which are held back (design.md 4)."""
 class Budget(Value):
     """Limits on a whole study, counting active time only. None: no limit of that kind."""
 
-    wall_seconds: FiniteFloat | None = Field(default=None, gt=0)
-    epochs: int | None = Field(default=None, ge=1)
-    trials: int | None = Field(default=None, ge=1)
-    device_hours: FiniteFloat | None = Field(default=None, gt=0)
+    wall_seconds: Real | None = Field(default=None, gt=0)
+    epochs: Whole | None = Field(default=None, ge=1)
+    trials: Whole | None = Field(default=None, ge=1)
+    device_hours: Real | None = Field(default=None, gt=0)
 
     @property
     def is_limited(self) -> bool:

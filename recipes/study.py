@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from recipes.budget import Budget
 from recipes.space import ParameterValue, SearchSpace
-from recipes.value import Value
+from recipes.value import Truth, Value, Whole
 
 MAX_NAME = 100
 LAST_STEP = 7
@@ -73,14 +73,14 @@ class SearchOptions(Value):
         early_discard: Whether trials far behind end early, by successive halving.
     """
 
-    coarse_trials: int = Field(default=32, ge=1, le=10_000)
-    coarse_epochs: int = Field(default=5, ge=1, le=1_000)
+    coarse_trials: Whole = Field(default=32, ge=1, le=10_000)
+    coarse_epochs: Whole = Field(default=5, ge=1, le=1_000)
     coarse_proposals: Literal["sobol", "random", "grid"] = "sobol"
-    fine_trials: int = Field(default=16, ge=1, le=10_000)
-    fine_epochs: int = Field(default=20, ge=1, le=10_000)
+    fine_trials: Whole = Field(default=16, ge=1, le=10_000)
+    fine_epochs: Whole = Field(default=20, ge=1, le=10_000)
     fine_proposals: Literal["tpe", "sobol", "random"] = "tpe"
-    generation: int = Field(default=8, ge=1, le=1_000)
-    early_discard: bool = True
+    generation: Whole = Field(default=8, ge=1, le=1_000)
+    early_discard: Truth = True
 
 
 class StudyConfig(Value):
@@ -103,8 +103,8 @@ class StudyConfig(Value):
         default_factory=lambda: SearchSpace({}),
         description=("Ranges that replace the task's own, name by name"),
     )
-    seed: int = Field(default=0, ge=0, lt=2**31, strict=True)
-    steps: Annotated[tuple[int, ...], AfterValidator(_check_steps)] = Field(
+    seed: Whole = Field(default=0, ge=0, lt=2**31)
+    steps: Annotated[tuple[Whole, ...], AfterValidator(_check_steps)] = Field(
         default=tuple(range(1, LAST_STEP + 1)),
         min_length=1,
         description=("Which of the recipe's steps to carry out, in order"),
@@ -116,13 +116,13 @@ class StudyConfig(Value):
         default_factory=dict,
         description="Your present setting: it is searched, repeated and compared with",
     )
-    max_rounds: int | None = Field(
+    max_rounds: Whole | None = Field(
         default=None,
         ge=1,
         le=100,
         description="Most rounds of steps 5 to 7; 3 without a budget, else as it allows",
     )
-    autopilot: bool = Field(
+    autopilot: Truth = Field(
         default=True, description="Apply decisions within the task's space without asking"
     )
     search: SearchOptions = Field(

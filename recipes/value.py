@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FiniteFloat, Strict
 
 NON_FINITE_WORDS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
@@ -26,6 +26,20 @@ def _from_wire(value: Any) -> Any:
 
 Number = Annotated[float, BeforeValidator(_from_wire)]
 """A float that may be non-finite; the words above stand for NaN and the infinities."""
+
+
+def _no_other_type(value: Any) -> Any:
+    if isinstance(value, (bool, str, bytes)):
+        raise ValueError("give a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_other_type)]
+"""A whole number: neither ``true`` nor a text, which pydantic would take for one."""
+Real = Annotated[FiniteFloat, BeforeValidator(_no_other_type)]
+"""A finite float, likewise."""
+Truth = Annotated[bool, Strict()]
+"""``true`` or ``false``, and neither 0 nor "yes"."""
 
 Scalar = bool | int | float | str | None
 """One JSON scalar, as a hyperparameter's value or a piece of evidence has it."""

@@ -11,10 +11,12 @@ from recipes.curve import CurveBlock
 from recipes.description import TaskDescription, TaskProblem
 from recipes.outcome import MemberOutcome
 from recipes.run import Job
-from recipes.value import Value
+from recipes.value import Real, Value, Whole
 
 MAX_BLOCKS = 1_000
 """Most curve blocks in one request."""
+MAX_SLOTS = 1_024
+"""Most slots of one worker."""
 
 
 class AttemptState(StrEnum):
@@ -50,7 +52,7 @@ class RegisterRequest(Value):
     """A worker introduces itself. A worker that lost its registration does it again."""
 
     name: str = Field(min_length=1, max_length=100)
-    slots: int = Field(ge=1, le=1024)
+    slots: Whole = Field(ge=1, le=MAX_SLOTS)
     devices: tuple[str, ...] = ()
     version: str
 
@@ -67,8 +69,8 @@ class RegisterAnswer(Value):
 class ClaimRequest(Value):
     """A free slot asks for work and waits up to ``wait_seconds`` for it."""
 
-    slot: int = Field(ge=0)
-    wait_seconds: float = Field(default=20.0, ge=0, le=60)
+    slot: Whole = Field(ge=0, lt=MAX_SLOTS)
+    wait_seconds: Real = Field(default=20.0, ge=0, le=60)
 
 
 class ResumePoint(Value):
@@ -91,12 +93,14 @@ class Claim(Value):
     """An attempt, leased to the worker. The job holds only members that have not ended.
 
     Attributes:
+        token: Good for this attempt's own routes, and for nothing else.
         resume: Members that go on from a checkpoint, of an earlier attempt or job.
         snapshots: Every trial named in a member's ``snapshots``, once.
     """
 
     attempt: str
     fence: int
+    token: str = Field(repr=False)
     study: str
     lease_seconds: float
     job: Job
@@ -107,7 +111,7 @@ class Claim(Value):
 class Fenced(Value):
     """Every worker write carries the attempt's fence; a stale one is answered 409."""
 
-    fence: int
+    fence: Whole = Field(ge=0, lt=2**31)
 
 
 class HeartbeatRequest(Fenced):
