@@ -12,6 +12,17 @@ from recipes.value import Number, Value
 MAX_POINTS = 5_000
 """Most points in one block on the wire."""
 
+FIRST_GRADIENT = "gradient_norm/first"
+LAST_GRADIENT = "gradient_norm/last"
+"""Curves of the gradient norm of a model's first and last weight tensor, as they are declared."""
+
+STALE_GRADIENT = "stale_gradient"
+"""Curve of the norm of gradients that were there already before a backward pass. It exists
+only where there were any."""
+
+LEARNING_RATE = "lr"
+"""Curve of the learning rate that was used, where a schedule or a warm-up changes it."""
+
 
 class CurveBlock(Value):
     """Consecutive points of one curve, as they travel.

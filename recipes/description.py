@@ -70,6 +70,7 @@ class OverlapDescription(Value):
 
     train_val: int = 0  # validation samples whose inputs also stand in train
     conflicting: int = 0  # training samples whose inputs stand there with another target too
+    within_train: int = 0  # training samples whose inputs stand there more than once
 
 
 class ParameterDescription(Value):
@@ -94,6 +95,8 @@ class OutputDescription(Value):
     loss_is_cross_entropy: bool  # the task's loss equals softmax cross-entropy on the outputs
     loss_ratio_when_doubled: Number | None  # loss(2B) / loss(B) on the same samples twice
     train_passes_differ: bool  # two train-mode passes with modules' own dropout off still differ
+    penalty: Number = 0.0  # the part of a task's own loss that vanishes with the weights
+    penalty_growth: Number = 0.0  # what that part gains when all weights grow by a tenth
 
 
 class RegularisationDescription(Value):

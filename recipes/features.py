@@ -12,6 +12,17 @@ from numpy.typing import NDArray
 MAX_BLOCKS = 200
 """An iteration series is reduced to at most this many block medians (method.md)."""
 
+LARGEST_FINITE = 1e30
+"""A value beyond it counts as infinite: its square must still be a number."""
+
+
+def finite_prefix(values: Sequence[float]) -> NDArray[np.float64]:
+    """The values before the first that is not finite (or beyond ``LARGEST_FINITE``)."""
+    series = np.asarray(values, dtype=np.float64)
+    # A comparison with NaN is false, so NaN counts as bad too.
+    bad = np.flatnonzero(~(np.abs(series) <= LARGEST_FINITE))
+    return series[: bad[0]] if len(bad) else series
+
 
 def block_medians(values: Sequence[float], *, max_blocks: int = MAX_BLOCKS) -> NDArray[np.float64]:
     """The series as at most ``max_blocks`` medians of blocks of equal length.

@@ -94,6 +94,19 @@ class Initialisation(Value):
     gradients: tuple[GradientStatistics, ...]
 
 
+class ModeLosses(Value):
+    """The mean loss of the same weights on the same training samples, by the model's mode.
+
+    Nothing was switched off: dropout makes the loss in train mode higher, and batch norm
+    uses the statistics of these samples there. Label smoothing and augmentation play no part.
+    """
+
+    train: Number
+    eval: Number
+    eval_again: Number  # the same pass once more: another value means randomness left on
+    n: int = Field(ge=0)
+
+
 class MemberOutcome(Value):
     """How one member of a job ended, and what it measured so far.
 
@@ -113,13 +126,15 @@ class MemberOutcome(Value):
     trial: int
     state: TrialState
     cause: TrialCause | None
-    iterations: int  # done when it ended
+    iterations: int = Field(ge=0, lt=2**31)  # done when it ended
     evaluations: tuple[Evaluation, ...] = ()
     at_best: tuple[Evaluation, ...] = ()
     snapshot_epoch: int | None = None
     initialisation: Initialisation | None = None
     sample_digest: str | None = None  # of the training samples' indices
     dead_share: Number | None = None  # largest share of dead units in a layer, at the end
+    saturated_share: Number | None = None  # of a sigmoid's or tanh's inputs beyond +-5, likewise
+    mode_losses: ModeLosses | None = None  # at the end of a run that was not stopped early
     switched_off: tuple[str, ...] = ()
     seconds: float = Field(ge=0)
     message: str | None = None  # for a failed member

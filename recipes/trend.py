@@ -71,7 +71,7 @@ def noise_sd(series: Array) -> float:
     return min(robust_sd(_residuals(series)), from_differences)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Trend:
     """Theil-Sen slope with its interval, and Mann-Kendall's p (Kendall's tau against time).
 
@@ -79,15 +79,28 @@ class Trend:
         slope: A point.
         low: Lower end of the slope's interval at the one-sided level that holds.
         high: Its upper end.
-        p_rising: p of "does not rise".
-        num_points: It was read from.
+        series: What it was read from.
     """
 
     slope: float
     low: float
     high: float
-    p_rising: float
-    num_points: int
+    series: Array
+
+    @property
+    def num_points(self) -> int:
+        """It was read from."""
+        return len(self.series)
+
+    @property
+    def p_rising(self) -> float:
+        """p of "does not rise"; worked out when asked for, which few rules do."""
+        if np.ptp(self.series) == 0:
+            return 1.0
+        from scipy.stats import kendalltau  # half a second of imports
+
+        times = np.arange(len(self.series), dtype=np.float64)
+        return float(kendalltau(times, self.series, alternative="greater").pvalue)
 
     @property
     def rises(self) -> bool:
@@ -105,16 +118,15 @@ def trend(series: Array) -> Trend | None:
     if len(series) < MIN_TREND_POINTS:
         return None
     if np.ptp(series) == 0:
-        return Trend(0.0, 0.0, 0.0, 1.0, len(series))
-    from scipy.stats import kendalltau, theilslopes  # half a second of imports
+        return Trend(0.0, 0.0, 0.0, series)
+    from scipy.stats import theilslopes  # half a second of imports
 
     level = ONE_SIDED_LEVEL
     if _autocorrelation(_residuals(series)) > VISIBLE_AUTOCORRELATION:
         level = STRICT_LEVEL
     times = np.arange(len(series), dtype=np.float64)
     slope, _, low, high = theilslopes(series, times, alpha=1 - 2 * level)
-    p_rising = float(kendalltau(times, series, alternative="greater").pvalue)
-    return Trend(float(slope), float(low), float(high), p_rising, len(series))
+    return Trend(float(slope), float(low), float(high), series)
 
 
 def _residuals(series: Array) -> Array:

@@ -27,6 +27,11 @@ def rate(value: float) -> str:
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"
 
 
+def rate_or(value: float, words: str) -> str:
+    """A learning rate, or what to say where it is not known."""
+    return rate(value) if math.isfinite(value) else words
+
+
 def percent(share: float) -> str:
     """A share as a percentage with two significant digits: ``0.31 %``, ``100 %``."""
     if not math.isfinite(share):

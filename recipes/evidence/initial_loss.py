@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from recipes.description import TaskDescription
@@ -21,6 +22,16 @@ REACHED = 0.5
 """A layer's outputs that differ between samples by less than this many of their sd carry
 next to nothing of the input: healthy ones differ by several, an untrained batch norm's running
 statistics or an input that is not used make it a few hundredths."""
+
+
+@dataclass(frozen=True, slots=True)
+class GradientEnds:
+    """Gradient norms of the first and the last weight tensor, medians of the initialisations."""
+
+    first_name: str
+    first: float
+    last_name: str
+    last: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +99,67 @@ class InitialLossEvidence:
     @property
     def dead_share(self) -> tuple[str, float]:
         """The layer with most dead ReLU units, and their share: the median initialisation's."""
-        shares: dict[str, list[float]] = {}
+        return _worst(
+            (layer.name, layer.dead_share)
+            for state in self.initialisations
+            for layer in _reached_relus(state)
+        )
+
+    @property
+    def saturated_share(self) -> tuple[str, float]:
+        """The layer with most saturated inputs, and their share: likewise."""
+        return _worst(
+            (layer.name, layer.saturated_share)
+            for state in self.initialisations
+            for layer in state.layers
+            if layer.saturated_share is not None
+        )
+
+    @property
+    def gradient_norm(self) -> float:
+        """Norm of the whole gradient, the median initialisation's; NaN of none."""
+        norms = [
+            math.hypot(*(each.gradient_norm for each in state.gradients))
+            for state in self.initialisations
+            if state.gradients
+        ]
+        return statistics.median(norms) if norms else math.nan
+
+    @property
+    def gradient_ends(self) -> GradientEnds | None:
+        """Gradients at both ends of the model; None with fewer than two weight tensors.
+
+        Tensors of two dimensions or more, in the order the model declares them.
+        """
+        matrices = {
+            each.name
+            for each in self.description.parameters
+            if len(each.shape) >= 2 and each.trainable
+        }
+        norms: dict[str, list[float]] = {}
         for state in self.initialisations:
-            for layer in _reached_relus(state):
-                shares.setdefault(layer.name, []).append(layer.dead_share)
-        medians = {name: sorted(values)[len(values) // 2] for name, values in shares.items()}
-        worst = max(medians, key=lambda name: medians[name], default="")
-        return worst, medians.get(worst, 0.0)
+            for each in state.gradients:
+                if each.name in matrices:
+                    norms.setdefault(each.name, []).append(each.gradient_norm)
+        if len(norms) < 2:
+            return None
+        names = list(norms)
+        return GradientEnds(
+            names[0],
+            statistics.median(norms[names[0]]),
+            names[-1],
+            statistics.median(norms[names[-1]]),
+        )
+
+
+def _worst(shares: Iterable[tuple[str, float]]) -> tuple[str, float]:
+    """The name whose median share is largest, with it; no name and 0 of none."""
+    by_name: dict[str, list[float]] = {}
+    for name, share in shares:
+        by_name.setdefault(name, []).append(share)
+    medians = {name: sorted(values)[len(values) // 2] for name, values in by_name.items()}
+    worst = max(medians, key=lambda name: medians[name], default="")
+    return worst, medians.get(worst, 0.0)
 
 
 def _reached_relus(state: Initialisation) -> Iterator[LayerStatistics]:

@@ -43,6 +43,8 @@ NEEDS: Mapping[str, Need] = MappingProxyType(
         "flat_then_drop": Need(points=40),
         "loss_spikes": Need(points=100),
         "noisy_loss": Need(points=100),
+        "loss_rising": Need(points=20),
+        "periodic_loss": Need(epochs=3, points=100),
     }
 )
 """By code. Eight epochs: the gate of gap and fit (notes on diagnosis, precedence). Ten: below,
@@ -57,7 +59,7 @@ def missing(code: str, evidence: CurveEvidence) -> str | None:
     if measured < need.epochs:
         return f"{plural(need.epochs, 'epoch')} (it has {measured})"
     if need.train:
-        if len(evidence.train) < need.epochs:
+        if len(evidence.train) < need.epochs or not evidence.series.is_train_in_eval_mode:
             return f"{evidence.metric.label} on training samples in eval mode"
         if not math.isfinite(evidence.gap_error):
             return "the number of validation and training samples"

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
-from recipes.features import block_medians
-from recipes.outcome import Evaluation
+from recipes.curve import EMPTY, LEARNING_RATE, Curve
+from recipes.evidence.gradient_series import GradientSeries, gradient_series
+from recipes.features import LARGEST_FINITE, block_medians, finite_prefix
+from recipes.outcome import Evaluation, ModeLosses
 from recipes.space import ParameterValue
 from recipes.step import TrialResult
 from recipes.trend import MEDIAN_WINDOW, Array, running_median
 from recipes.trial import TrialCause, TrialPurpose, TrialState
 
-LARGEST_FINITE = 1e30
-"""A value beyond it counts as infinite: its square must still be a number."""
+RATE_STEP = 1.001
+"""Factor between two sampled learning rates that is more than rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +56,17 @@ class EpochSeries:
         """Centred 5-epoch medians of ``trained``, float64 (E,)."""
         return running_median(self.trained)
 
-    @property
+    @cached_property
+    def highest(self) -> float:
+        """The largest trained value; NaN without one."""
+        return float(self.trained.max()) if len(self) else math.nan
+
+    @cached_property
+    def lowest(self) -> float:
+        """The smallest trained value; NaN without one."""
+        return float(self.trained.min()) if len(self) else math.nan
+
+    @cached_property
     def end(self) -> float:
         """The last smoothed value; NaN without one."""
         return float(self.smooth[-1]) if len(self) else math.nan
@@ -76,6 +89,11 @@ class TrialSeries:
         losses: Train loss by iteration as reported (thinned to about 2,000 medians), up to
             the first value that is not finite. Empty when curves were not read.
         update_ratio: Median over tensors and iterations after the first twenty; NaN if unknown.
+        dead_share: Largest share of dead ReLU units in a layer at the end; NaN if unknown.
+        saturated_share: Of saturated inputs of a sigmoid or tanh, likewise.
+        mode_losses: Train mode against eval mode at the end; None: not measured.
+        gradients: Norms at sampled iterations.
+        rates: Learning rate by sampled iteration; empty where it is not known to change.
     """
 
     number: int
@@ -91,6 +109,10 @@ class TrialSeries:
     loss_iterations: tuple[int, ...]
     update_ratio: float
     dead_share: float
+    saturated_share: float = math.nan
+    mode_losses: ModeLosses | None = None
+    gradients: GradientSeries = field(default_factory=GradientSeries)
+    rates: Curve = EMPTY
 
     @cached_property
     def blocks(self) -> Array:
@@ -98,9 +120,30 @@ class TrialSeries:
         return block_medians(tuple(self.losses))
 
     @property
+    def is_train_in_eval_mode(self) -> bool:
+        """Whether train metrics are of the finished epoch's model in eval mode, as ours are."""
+        return True
+
+    @property
     def schedule(self) -> str:
         """How its learning rate went."""
         return str(self.params.get("schedule", "constant"))
+
+    @property
+    def warmup_share(self) -> float:
+        """Share of the run that its warm-up lasts: below 1 a share, else iterations."""
+        warmup = _number(self.params.get("warmup"))
+        if not math.isfinite(warmup):
+            return 0.0
+        return warmup if warmup < 1 else min(1.0, warmup / max(1, self.iterations))
+
+    @cached_property
+    def rate_rises(self) -> bool:
+        """Whether the learning rate went up after the warm-up: a cycle, or a restart."""
+        first = self.warmup_share * self.iterations
+        pairs = zip(self.rates.iterations, self.rates.values, strict=True)
+        after = [value for iteration, value in pairs if iteration >= first]
+        return any(later > RATE_STEP * earlier for earlier, later in pairwise(after))
 
     def series(self, metric: str, split: str) -> EpochSeries:
         """One metric by epoch; empty when it was not measured on that split."""
@@ -148,19 +191,15 @@ def trial_series(trial: TrialResult) -> TrialSeries:
         loss_iterations=curve.iterations[: len(losses)],
         update_ratio=float(np.median(warmed)) if warmed else math.nan,
         dead_share=math.nan if outcome.dead_share is None else outcome.dead_share,
+        saturated_share=math.nan if outcome.saturated_share is None else outcome.saturated_share,
+        mode_losses=outcome.mode_losses,
+        gradients=gradient_series(trial),
+        rates=trial.curve(LEARNING_RATE),
     )
 
 
 RATIO_FROM_ITERATION = 20
 """Update ratios before it belong to the start (notes on diagnosis, row 25)."""
-
-
-def finite_prefix(values: Sequence[float]) -> Array:
-    """The values before the first that is not finite (or beyond ``LARGEST_FINITE``)."""
-    series = np.asarray(values, dtype=np.float64)
-    # A comparison with NaN is false, so NaN counts as bad too.
-    bad = np.flatnonzero(~(np.abs(series) <= LARGEST_FINITE))
-    return series[: bad[0]] if len(bad) else series
 
 
 def _epoch_series(metric: str, evaluations: Sequence[Evaluation]) -> EpochSeries:

@@ -55,7 +55,7 @@ def flat_then_drop(evidence: CurveEvidence) -> Finding | None:
     if floor is None or floor.length < max(MIN_BLOCKS, FLAT_PART * len(blocks)):
         return None
     part = floor.length / len(blocks)
-    if _warmup_part(evidence) >= part:
+    if evidence.series.warmup_share >= part:
         return None
     iterations = round(part * evidence.series.iterations)
     lost = part >= WARN_PART
@@ -125,11 +125,3 @@ def _floor(blocks: Array, baseline: float | None) -> _Floor | None:
     drops = level - end > max(DROP_SHARE * abs(level), DROP_SDS * noise)
     is_at_chance = baseline is None or abs(level - baseline) <= AT_CHANCE * baseline
     return _Floor(level, length, end) if is_still and drops and is_at_chance else None
-
-
-def _warmup_part(evidence: CurveEvidence) -> float:
-    """Share of the run that its warm-up lasts: below 1 a share, else iterations."""
-    warmup = evidence.series.params.get("warmup", 0)
-    if not isinstance(warmup, (int, float)):
-        return 0.0
-    return warmup if warmup < 1 else warmup / max(1, evidence.series.iterations)

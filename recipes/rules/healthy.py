@@ -34,7 +34,7 @@ def healthy(judged: JudgedCurves) -> Finding | None:
         f"{metric.text(evidence.train.end)} on training samples and "
         f"{metric.text(evidence.val.end, evidence.val.end_error)} on validation, best at epoch "
         f"{evidence.best_epoch}; {plural(len(able), 'rule')} had enough data to object and did "
-        f"not ({', '.join(able)}).",
+        f"not ({', '.join(map(_words, able))}).",
         evidence={
             "train": evidence.train.end,
             "val": evidence.val.end,
@@ -57,7 +57,7 @@ def inconclusive(judged: JudgedCurves) -> Finding | None:
     lacks = lacking(evidence)
     if _warned(judged) or not lacks:
         return None
-    details = [f"{code} needs {what}" for code, what in lacks.items()]
+    details = [f"{_words(code)} needs {what}" for code, what in lacks.items()]
     return Finding(
         code="inconclusive",
         severity=Severity.INFO,
@@ -97,3 +97,8 @@ def _speaks(code: str, evidence: CurveEvidence) -> bool:
 
 def _epochs_wanted() -> int:
     return max(need.epochs for need in NEEDS.values())
+
+
+def _words(code: str) -> str:
+    """A code as people read it; the evidence keeps it as it is."""
+    return code.replace("_", " ")

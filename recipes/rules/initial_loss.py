@@ -7,6 +7,7 @@ import math
 from recipes.evidence.initial_loss import InitialLossEvidence
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.inputs_not_normalised import inputs_not_normalised, loss_is_far_too_high
+from recipes.rules.penalty_in_loss import explains_excess
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.sum_reduction import sum_reduction
 from recipes.words import number
@@ -30,8 +31,10 @@ def initial_loss_high(evidence: InitialLossEvidence) -> Finding | None:
     if expectation is None or not math.isfinite(evidence.excess):
         return None
     warn = RELATIVE_WARN if expectation.relative else WARN_EXCESS
-    if evidence.excess <= warn or _is_hinge(evidence) or sum_reduction(evidence):
-        return None  # a sum over the batch explains the size by itself
+    if evidence.excess <= warn or _is_hinge(evidence):
+        return None
+    if sum_reduction(evidence) or explains_excess(evidence):
+        return None  # a sum over the batch, or a penalty, explains the size by itself
     severity = Severity.ERROR if loss_is_far_too_high(evidence) else Severity.WARNING
     scale_cause = Cause(
         code="outputs_too_large",

@@ -9,7 +9,7 @@ from recipes.evidence.sufficiency import is_enough
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
 from recipes.trend import Array, events, robust_sd, running_median
-from recipes.words import number, plural, rate
+from recipes.words import number, plural, rate_or
 
 WINDOW = 21
 """Iterations of the running median the spikes stand out from (notes on diagnosis, section 4)."""
@@ -92,7 +92,7 @@ def loss_spikes(evidence: CurveEvidence) -> Finding | None:
             ),
         ),
         action="Clip the gradient at the 90th percentile of its norm, or halve the learning rate. "
-        f"Cheapest experiment: one epoch at {rate(lr / 2)}.",
+        f"Cheapest experiment: one epoch at {rate_or(lr / 2, 'half the rate')}.",
         source=SOURCE,
     )
 

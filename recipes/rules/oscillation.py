@@ -9,7 +9,7 @@ from recipes.evidence.sufficiency import is_enough
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
 from recipes.trend import noise_sd
-from recipes.words import number, rate
+from recipes.words import number, rate, rate_or
 
 WINDOW = 10
 """Epochs looked at, the last ones (notes on diagnosis, row 18)."""
@@ -35,6 +35,7 @@ def oscillation(evidence: CurveEvidence) -> Finding | None:
         return None
     lr = evidence.series.lr
     batch = evidence.series.params.get("batch_size", evidence.description.default_batch_size)
+    lower = rate_or(lr / 10, "a tenth of the rate")
     late = "is still" if not evidence.is_decayed else "began at"
     return Finding(
         code="oscillation",
@@ -55,9 +56,7 @@ def oscillation(evidence: CurveEvidence) -> Finding | None:
         causes=(
             Cause(
                 code="lr_high_late",
-                sentence=f"The learning rate {late} {rate(lr)} at the end."
-                if not evidence.is_decayed
-                else f"The learning rate {late} {rate(lr)}, and comes down too late.",
+                sentence=_high_late(evidence, late),
                 confidence=0.7 if not evidence.is_decayed else 0.3,
             ),
             Cause(
@@ -67,7 +66,17 @@ def oscillation(evidence: CurveEvidence) -> Finding | None:
             ),
         ),
         action="Let the learning rate decay, or average the weights of the last epochs. Cheapest "
-        f"experiment: two epochs from the last weights at {rate(lr / 10)}; if the swings stay, "
+        f"experiment: two epochs from the last weights at {lower}; if the swings stay, "
         "double the batch.",
         source=SOURCE,
     )
+
+
+def _high_late(evidence: CurveEvidence, late: str) -> str:
+    """What the rate did, as far as it is known."""
+    lr = evidence.series.lr
+    if not math.isfinite(lr):
+        return "The learning rate is too high at the end."
+    if evidence.is_decayed:
+        return f"The learning rate {late} {rate(lr)}, and comes down too late."
+    return f"The learning rate {late} {rate(lr)} at the end."

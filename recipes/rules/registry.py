@@ -66,10 +66,30 @@ def rule(
     ) -> Callable[[Evidence], Finding | None]:
         parameter = next(iter(inspect.signature(check).parameters))
         evidence = get_type_hints(check)[parameter]
-        _registered.append(Rule(code, precedence, evidence, check))
-        return check
+        remembered = _once(check)
+        _registered.append(Rule(code, precedence, evidence, remembered))
+        return remembered
 
     return register
+
+
+def _once(check: Callable[[Evidence], Finding | None]) -> Callable[[Evidence], Finding | None]:
+    """The check, made once for an evidence that keeps what it computed (without slots).
+
+    Rules ask each other; evidence does not change.
+    """
+
+    @functools.wraps(check)
+    def remembered(evidence: Evidence) -> Finding | None:
+        kept: dict[str, Any] | None = getattr(evidence, "__dict__", None)
+        if kept is None:
+            return check(evidence)
+        found: dict[Any, Finding | None] = kept.setdefault("_found", {})
+        if check not in found:
+            found[check] = check(evidence)
+        return found[check]
+
+    return remembered
 
 
 @functools.cache

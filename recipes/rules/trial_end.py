@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from recipes.evidence.curves import CurveEvidence
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
 from recipes.trial import TrialCause
-from recipes.words import number, plural, rate
+from recipes.words import number, plural, rate, rate_or
 
 EXPLODING = 2.0
 """Growth of the loss over its median, in the last iterations, that points at the rate
@@ -34,11 +36,11 @@ def diverged_trial(evidence: CurveEvidence) -> Finding | None:
         severity=Severity.WARNING,
         confidence=0.95,
         sentence=f"Diverged: the train loss rose{course} within "
-        f"{plural(evidence.series.iterations, 'iteration')}, above three times its initial "
-        f"value, at a learning rate of {rate(lr)}.",
+        f"{_length(evidence)}, above three times its initial value{_at(lr)}.",
         evidence={"iterations": evidence.series.iterations, "lr": lr},
         causes=(_rate_too_high(0.9),),
-        action=f"Rates of {rate(lr / 3)} and below; or clip the gradient and warm up.",
+        action=f"Rates of {rate_or(lr / 3, 'a third of it')} and below; or clip the gradient and "
+        "warm up.",
         source=SOURCE,
     )
 
@@ -63,9 +65,7 @@ def non_finite_trial(evidence: CurveEvidence) -> Finding | None:
         code="non_finite_loss",
         severity=Severity.WARNING,
         confidence=0.95,
-        sentence=f"The loss became NaN or infinite after "
-        f"{plural(evidence.series.iterations, 'iteration')} at a learning rate of {rate(lr)}, "
-        f"{how}.",
+        sentence=f"The loss became NaN or infinite after {_length(evidence)}{_at(lr)}, {how}.",
         evidence={
             "iterations": evidence.series.iterations,
             "lr": lr,
@@ -73,11 +73,22 @@ def non_finite_trial(evidence: CurveEvidence) -> Finding | None:
             "grew_before": grew,
         },
         causes=(rate_cause, one_batch) if grew else (one_batch, rate_cause),
-        action=f"A rate of {rate(lr / 10)}."
+        action=f"A rate of {rate_or(lr / 10, 'a tenth of it')}."
         if grew
         else "Replay that batch at a rate of 0: if its loss is not finite, look at its samples.",
         source=SOURCE,
     )
+
+
+def _length(evidence: CurveEvidence) -> str:
+    """How long it ran; in epochs where a log tells no iterations."""
+    if evidence.series.iterations:
+        return plural(evidence.series.iterations, "iteration")
+    return plural(max(evidence.epochs, len(evidence.train_loss)), "epoch")
+
+
+def _at(lr: float) -> str:
+    return f" at a learning rate of {rate(lr)}" if math.isfinite(lr) else ""
 
 
 def _rate_too_high(confidence: float) -> Cause:

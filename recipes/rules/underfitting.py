@@ -127,8 +127,9 @@ def _better_fits(evidence: CurveEvidence) -> list[tuple[TrialSeries, bool]]:
             continue
         gain = metric.gain(evidence.train.end, train.end)
         if gain >= BETTER_FIT * evidence.scale:
-            best = max(metric.gain(0.0, float(value)) for value in val.trained)
-            found.append((gain, peer, best > metric.gain(0.0, evidence.val.end) + error))
+            best = val.highest if metric.maximise else val.lowest
+            generalises = metric.gain(evidence.val.end, best) > error
+            found.append((gain, peer, generalises))
     found.sort(key=lambda each: (-each[0], each[1].number))
     return [(peer, generalises) for _, peer, generalises in found]
 

@@ -1,18 +1,21 @@
 """Whatever a run measured, reading it gives findings and never an error."""
 
 import math
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recipes.curve import FIRST_GRADIENT, LAST_GRADIENT, LEARNING_RATE, STALE_GRADIENT, Curve
 from recipes.evidence.lr_drop import lr_drop
 from recipes.evidence.trial_series import trial_series
 from recipes.finding import Severity
 from recipes.metric import Metric
+from recipes.outcome import ModeLosses
 from recipes.readings import read
 from recipes.rules.registry import all_rules
 from recipes.trial import TrialCause, TrialState
-from tests.recipes_tests.builders import description, regression
+from tests.recipes_tests.builders import description, regression, targets
 from tests.recipes_tests.curve_builders import evidence, read_trial
 
 ANYTHING = st.floats(allow_nan=True, allow_infinity=True)
@@ -22,6 +25,7 @@ LOSSES = st.one_of(st.lists(ANYTHING, max_size=30), st.lists(ORDINARY, max_size=
 TASKS = st.sampled_from(
     [
         description(),
+        description(has_batch_norm=True, targets=targets(class_counts=(980, 1, 19, *[0] * 7))),
         description(kind="binary", num_classes=None),
         description(kind="custom", num_classes=None, metric="loss", direction="minimize"),
         regression(),
@@ -45,7 +49,7 @@ def trials(draw, number=0):
     metric = draw(st.sampled_from(["accuracy", "r2", "f1"]))
     scores = st.lists(SHARES if metric == "accuracy" else ANYTHING, max_size=30)
     long = draw(st.integers(0, 120))
-    return read_trial(
+    trial = read_trial(
         number,
         train_loss=draw(LOSSES),
         val_loss=draw(LOSSES),
@@ -61,11 +65,36 @@ def trials(draw, number=0):
             "schedule": draw(st.sampled_from(["constant", "cosine"])),
             "warmup": draw(st.floats(0, 100)),
             "dropout": draw(SHARES),
+            "batch_size": draw(st.integers(1, 64)),
         },
         state=state,
         cause=cause,
         dead_share=draw(st.none() | SHARES),
+        saturated_share=draw(st.none() | SHARES),
+        mode_losses=draw(
+            st.none()
+            | st.builds(
+                ModeLosses,
+                train=ANYTHING,
+                eval=ANYTHING,
+                eval_again=ANYTHING,
+                n=st.integers(2, 256),
+            )
+        ),
     )
+    sampled = draw(
+        st.dictionaries(
+            st.sampled_from(
+                ["gradient_norm", FIRST_GRADIENT, LAST_GRADIENT, STALE_GRADIENT, LEARNING_RATE]
+            ),
+            LOSSES,
+        )
+    )
+    curves = {
+        (name, "train"): Curve(tuple(range(len(values))), tuple(values))
+        for name, values in sampled.items()
+    }
+    return replace(trial, curves={**trial.curves, **curves})
 
 
 @settings(deadline=None, max_examples=150)

@@ -38,7 +38,7 @@ def test_a_good_run_is_healthy_and_says_who_looked():
     assert finding.severity is Severity.INFO
     assert "96.9 % ± 0.55 on validation" in finding.sentence
     assert "overfitting, overtraining, underfitting" in finding.sentence
-    assert finding.evidence["num_rules"] == 13
+    assert finding.evidence["num_rules"] == 15
 
 
 def test_rules_that_cannot_speak_are_not_named_by_healthy():

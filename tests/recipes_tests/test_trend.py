@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipes.trend import (
@@ -111,6 +111,7 @@ def test_noise_mostly_stands_still():
     assert sum(flat) > 100
 
 
+@settings(deadline=None)
 @given(FINITE)
 def test_no_series_breaks_a_statistic(series):
     assert len(running_median(series)) == len(series)

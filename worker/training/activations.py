@@ -72,6 +72,11 @@ class LayerSums:
         """Share of units that are 0 for every sample."""
         return 0.0 if self.dead is None else float(self.dead.double().mean())
 
+    @property
+    def saturated_share(self) -> float:
+        """Share of a sigmoid's or tanh's inputs beyond +-SATURATION; 0 for other kinds."""
+        return self.num_saturated / self.n if self.n else 0.0
+
     def statistics(self) -> LayerStatistics:
         """The sums as the outcome has them."""
         mean = self.total / self.n
@@ -83,7 +88,7 @@ class LayerSums:
             sd=variance**0.5,
             zero_share=self.num_zero / self.n,
             dead_share=self.dead_share,
-            saturated_share=self.num_saturated / self.n if self.kind in SATURATING else None,
+            saturated_share=self.saturated_share if self.kind in SATURATING else None,
             variation=self.variation,
         )
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
+from recipes.curve import LEARNING_RATE
 from recipes.outcome import MemberOutcome
 from recipes.run import MemberSpec, Probe, RunSpec
 from recipes.task import Task
@@ -31,7 +32,7 @@ from worker.training.failures import cause_of, describe_failure
 from worker.training.internals import InternalsSampler
 from worker.training.member import Member, make_member
 from worker.training.metrics import AccuracyMeter
-from worker.training.probes import dead_share, measure_initialisation
+from worker.training.probes import measure_initialisation, mode_losses, unit_shares
 from worker.training.record import Record
 from worker.training.reporting import Reporter
 from worker.training.schedules import rate_factor
@@ -137,6 +138,7 @@ class _Iteration(NamedTuple):
     number: int
     loss: Tensor
     internals: Tensor | None
+    lr: float | None  # where internals are sampled and it changes
 
 
 class _Loop:
@@ -163,6 +165,8 @@ class _Loop:
         self._checkpoint_seconds = checkpoint_seconds
         self._checkpoint_at = time.monotonic()
         self._internals = InternalsSampler.of(member.model)
+        of_run = member.hyperparameters
+        self._rate_changes = of_run.schedule != "constant" or of_run.warmup > 0
         self._accuracies = AccuracyMeter(task)
         self._uninspected: list[_Iteration] = []
         # A run that ends when it has learned its sample ends on that iteration's weights.
@@ -218,20 +222,21 @@ class _Loop:
         if member.augment is not None:
             batch = member.augment(batch, generator)
         inputs, target = batch
-        optimizer.set_rate_factor(
-            rate_factor(
-                hyperparameters.schedule,
-                iteration=iteration,
-                num_iterations=member.batches.num_iterations,
-                warmup=hyperparameters.warmup,
-            )
+        factor = rate_factor(
+            hyperparameters.schedule,
+            iteration=iteration,
+            num_iterations=member.batches.num_iterations,
+            warmup=hyperparameters.warmup,
         )
+        optimizer.set_rate_factor(factor)
         output = member.model(inputs)
         loss = member.loss(output, target)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
         every = self._run.internals_every
         is_sampled = every is not None and iteration % every == 0
+        if is_sampled:
+            self._internals.before_backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         if is_sampled:
             self._internals.before_step()
         if hyperparameters.grad_clip:
@@ -242,6 +247,7 @@ class _Loop:
             iteration,
             loss.detach(),
             self._internals.after_step() if is_sampled else None,
+            hyperparameters.optimizer.lr * factor if is_sampled and self._rate_changes else None,
         )
 
     def _inspect(self) -> TrialCause | None:
@@ -254,6 +260,8 @@ class _Loop:
         for each, loss, share in zip(waiting, losses, shares, strict=True):
             internals = each.internals
             named = {} if internals is None else self._internals.named(internals.tolist())
+            if each.lr is not None:
+                named[LEARNING_RATE] = each.lr
             cause = self._record.add_iteration(each.number, loss, share, named)
             if cause is not None:
                 return cause
@@ -262,7 +270,7 @@ class _Loop:
 
     def _pause(self) -> MemberOutcome:
         """Wait at a rung. The checkpoint was told already, or is the one it began with."""
-        self._measure_dead_share()
+        self._measure_units()
         return self._record.pause()
 
     def _end(self, cause: TrialCause) -> MemberOutcome:
@@ -270,14 +278,17 @@ class _Loop:
         record = self._record
         if cause is TrialCause.FINISHED and not record.evaluated_at(record.iterations):
             self._evaluate(iteration=record.iterations)
-        self._measure_dead_share()
+        self._measure_units()
+        if cause is TrialCause.FINISHED and self._run.internals_every is not None:
+            record.mode_losses = mode_losses(self._task, self._member.model, self._member.sample)
         if cause is not TrialCause.EARLY_DISCARD:
             self._measure_best()
         return record.close(cause)
 
-    def _measure_dead_share(self) -> None:
+    def _measure_units(self) -> None:
         if self._run.internals_every is not None:
-            self._record.dead_share = dead_share(self._member.model, self._member.sample)
+            shares = unit_shares(self._member.model, self._member.sample)
+            self._record.dead_share, self._record.saturated_share = shares
 
     def _measure_best(self) -> None:
         """Evaluate the best epoch's weights and leave them as an artifact.

@@ -1,19 +1,20 @@
-"""Measurements on a live model: its state at initialisation, and its dead units."""
+"""Measurements on a live model: at initialisation, and what its units and modes do later."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from recipes.outcome import GradientStatistics, Initialisation
+from recipes.outcome import GradientStatistics, Initialisation, ModeLosses
 from recipes.task import Task
 from worker.data.batches import BatchSource
-from worker.training.activations import RELUS, watch_activations
+from worker.training.activations import RELUS, SATURATING, watch_activations
 from worker.training.evaluation import chunks, evaluate, evaluation_indices
 from worker.training.losses import mean_loss
 
@@ -100,8 +101,20 @@ def _copied(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.clone()
 
 
-def dead_share(model: nn.Module, samples: BatchSource) -> float | None:
-    """The largest share of dead units of a ReLU layer, eval mode; None without ReLUs."""
+class UnitShares(NamedTuple):
+    """The worst layer's share of units that have stopped to respond; None without such layers.
+
+    Attributes:
+        dead: Units of a ReLU layer that are 0 for every sample.
+        saturated: Inputs of a sigmoid or tanh beyond +-SATURATION.
+    """
+
+    dead: float | None
+    saturated: float | None
+
+
+def unit_shares(model: nn.Module, samples: BatchSource) -> UnitShares:
+    """How many units of a layer have stopped to respond, over DEAD_SAMPLES, eval mode."""
     indices = evaluation_indices(samples.num_samples, at_most=DEAD_SAMPLES)
     was_training = model.training
     model.eval()
@@ -111,8 +124,33 @@ def dead_share(model: nn.Module, samples: BatchSource) -> float | None:
             watch.begin_batch()
             model(samples.batch(chunk)[0])
     model.train(was_training)
-    shares = [layer.dead_share for layer in watch.layers.values() if layer.kind in RELUS]
-    return max(shares, default=None)
+    layers = watch.layers.values()
+    dead = [layer.dead_share for layer in layers if layer.kind in RELUS]
+    saturated = [layer.saturated_share for layer in layers if layer.kind in SATURATING]
+    return UnitShares(max(dead, default=None), max(saturated, default=None))
+
+
+@torch.no_grad()
+def mode_losses(task: Task, model: nn.Module, samples: BatchSource) -> ModeLosses | None:
+    """The loss of one batch of at most CHUNK training samples, in both modes.
+
+    The model's mode and its batch norms' running statistics stay as they were; other state
+    that a module changes in train mode does not. None below two samples: batch norm needs
+    two to train on.
+    """
+    indices = evaluation_indices(samples.num_samples, at_most=CHUNK)
+    if len(indices) < 2:
+        return None
+    loss = mean_loss(task)
+    inputs, target = samples.batch(indices)
+    was_training = model.training
+    model.eval()
+    first, again = (float(loss(model(inputs), target)) for _ in range(2))
+    with batch_statistics(model):
+        model.train()
+        in_train = float(loss(model(inputs), target))
+    model.train(was_training)
+    return ModeLosses(train=in_train, eval=first, eval_again=again, n=len(indices))
 
 
 class _OutputSums:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from recipes.outcome import Evaluation, Initialisation, MemberOutcome
+from recipes.outcome import Evaluation, Initialisation, MemberOutcome, ModeLosses
 from recipes.run import RunSpec
 from recipes.trial import TrialCause, TrialState
 from worker.training.best import Objective
@@ -58,6 +58,8 @@ class Record:
         self.iterations = progress.iteration if progress else 0
         self.initialisation: Initialisation | None = progress.initialisation if progress else None
         self.dead_share: float | None = None
+        self.saturated_share: float | None = None
+        self.mode_losses: ModeLosses | None = None
         self.at_best: tuple[Evaluation, ...] = ()
         self.snapshot_epoch: int | None = None
         self.stop_rule = (
@@ -152,6 +154,8 @@ class Record:
             initialisation=self.initialisation,
             sample_digest=self._sample_digest,
             dead_share=self.dead_share,
+            saturated_share=self.saturated_share,
+            mode_losses=self.mode_losses,
             switched_off=self._switched_off,
             seconds=self._seconds(),
             message=message,

@@ -23,9 +23,9 @@ def build_model(
     Raises:
         TaskError: ``model`` raised, or returned something that cannot be trained.
     """
-    seed_everything(SEED)
-    model = _call(task, params, file)
     other = _call(task, params, file)
+    seed_everything(SEED)
+    model = _call(task, params, file)  # the last one made: a loss may look at its weights
     ours = {id(parameter) for parameter in model.parameters()}
     if other is model or any(id(parameter) in ours for parameter in other.parameters()):
         raise task_error(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import torch
 from torch import Tensor
@@ -27,9 +27,11 @@ def describe_overlap(
     seen: defaultdict[bytes, set[bytes]] = defaultdict(set)
     for sample, target in zip(train_inputs, train_targets, strict=True):
         seen[sample].add(target)
+    counts = Counter(train_inputs)
     return OverlapDescription(
         train_val=sum(sample in seen for sample in _digests(val[0])),
         conflicting=sum(len(seen[sample]) > 1 for sample in train_inputs),
+        within_train=sum(count for count in counts.values() if count > 1),
     )
 
 

@@ -13,9 +13,10 @@ from worker.describe.checks.inputs import first, non_finite_samples
 from worker.describe.checks.model import SEED, check_output, run_model
 from worker.describe.checks.outputs import describe_outputs, train_passes_differ
 from worker.describe.checks.parameters import describe_parameters
+from worker.describe.checks.penalty import weight_penalty
 from worker.describe.checks.targets import samples_out_of_range
 from worker.describe.errors import describe_exception
-from worker.training.losses import Loss, mean_loss
+from worker.training.losses import Loss, has_own_loss, mean_loss
 from worker.training.regularisation import switch_off
 from worker.training.seeding import seed_everything
 
@@ -82,6 +83,9 @@ def probe_model(
     if bool(out_of_range.any()):
         loss_error = _unscorable(out_of_range, bad)
     outputs = describe_outputs(task, model, inputs, targets, loss=loss, file=file)
+    if loss is not None and has_own_loss(task):
+        penalty, growth = weight_penalty(model, loss, output, targets)
+        outputs = outputs.model_copy(update={"penalty": penalty, "penalty_growth": growth})
     switched_off = switch_off(model)
     differ = len(rows) > 1 and train_passes_differ(model, inputs, file=file)
     parameters = describe_parameters(model, inputs, targets, loss=loss, file=file)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from recipes.budget import Budget
+from recipes.pricing import MOST_ROUNDS, StepPrice, price
+from recipes.step import StepKind
+from recipes.study import StudyConfig
+from tests.recipes_tests.builders import description
+
+
+def prices(budget: Budget, max_rounds: int | None = None) -> dict[StepKind, StepPrice]:
+    config = StudyConfig(name="n", task="digits", budget=budget, max_rounds=max_rounds)
+    return {each.kind: each for each in price(description(), config, 0.015, 2)}
+
+
+def test_a_budget_is_priced_with_the_rounds_it_pays_for() -> None:
+    three = prices(Budget(wall_seconds=900), 3)[StepKind.FINE_SEARCH]
+    all_of_them = prices(Budget(wall_seconds=900))
+    many = all_of_them[StepKind.FINE_SEARCH]
+    assert three.sentence.startswith("At most 3 rounds")
+    assert many.sentence.startswith(f"At most {MOST_ROUNDS} rounds")
+    assert "while there is advice left" in many.sentence
+    assert many.seconds > 3 * three.seconds
+    assert sum(each.seconds for each in all_of_them.values()) < 900
+
+
+def test_a_small_budget_is_not_priced_above_its_share() -> None:
+    found = prices(Budget(epochs=600))[StepKind.FINE_SEARCH]
+    assert found.epochs <= 600 * 0.45 + 1
+    assert found.sentence.startswith("At most 3 rounds")
+
+
+def test_without_a_budget_there_are_three_rounds() -> None:
+    found = prices(Budget())[StepKind.FINE_SEARCH]
+    assert found.sentence.startswith("At most 3 rounds of 16 settings")
+    assert "advice" not in found.sentence
