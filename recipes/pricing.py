@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from recipes.budget import SHARES, BudgetState, Spent
 from recipes.description import TaskDescription
+from recipes.loop.advice import CATALOGUE
 from recipes.loop.finals import SEEDS
+from recipes.loop.situation import MOST_REFUTED
 from recipes.search.allowance import FIRST_OVERHEAD, iterations_per_epoch
 from recipes.search.early_discard import discards_early
 from recipes.search.halving import epochs_per_trial, rungs
@@ -21,6 +23,10 @@ from recipes.steps.overfit_sample import ITERATIONS, LEARNING_RATES
 from recipes.study import StudyConfig
 from recipes.study_space import study_space
 from recipes.words import plural
+
+MOST_ROUNDS = 1 + MOST_REFUTED * len(CATALOGUE)
+"""With a budget a study goes on while advice is left: a first round, then every kind of advice
+as often as it may fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +170,7 @@ def _rounds(
     """Steps 5 to 7 over all rounds, as far as the budget is expected to reach."""
     options = config.search
     rounds = config.max_rounds or DEFAULT_ROUNDS
+    while_advised = ""
     first = epochs_per_trial(options.fine_epochs, early_discard=discards_early(context, {}))
     # From the second round on the rate may decay, and nothing is discarded early.
     per_trial = (first + (rounds - 1) * options.fine_epochs) / rounds
@@ -177,16 +184,23 @@ def _rounds(
         trials = min(affordable, MOST_TRIALS_FACTOR * options.fine_trials)
         epochs = min(share, trials * per_trial + settings * seeds * options.fine_epochs)
     repeats = settings * seeds
+    total = rounds * epochs
+    if math.isfinite(left) and config.max_rounds is None:
+        later = (trials + repeats) * options.fine_epochs
+        more = max(0, min(MOST_ROUNDS - rounds, int((left - total) / later)))
+        rounds, total = rounds + more, total + more * later
+        while_advised = ", while there is advice left"
     finals = SEEDS[0] * (2 if config.incumbent else 1)
     return (
         StepPrice(
             StepKind.FINE_SEARCH.number,
             StepKind.FINE_SEARCH,
             rounds * (trials + repeats),
-            rounds * epochs,
-            _wall(rounds * epochs, seconds_per_epoch, slots),
+            total,
+            _wall(total, seconds_per_epoch, slots),
             f"At most {plural(rounds, 'round')} of {plural(trials, 'setting')}, up to "
-            f"{options.fine_epochs} epochs each, and about {repeats} repeats with new seeds.",
+            f"{options.fine_epochs} epochs each, and about {repeats} repeats with new seeds"
+            f"{while_advised}.",
         ),
         StepPrice(
             StepKind.CURVES.number,

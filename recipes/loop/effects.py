@@ -6,12 +6,9 @@ import math
 
 from recipes.hypothesis import Effect, EffectKind, Hypothesis
 from recipes.loop.situation import hypotheses, repeated
-from recipes.search.finalists import noise_between, pooled_sd
+from recipes.search.finalists import SCORE_DECIMALS, noise_between, pooled_sd
 from recipes.step import StepContext, StepKind
 from recipes.words import number
-
-GAIN_DECIMALS = 12
-"""Two sums of the same numbers in another order may differ by less."""
 
 
 def effects_so_far(context: StepContext) -> tuple[Effect, ...]:
@@ -50,7 +47,7 @@ def effect_of(hypothesis: Hypothesis, context: StepContext) -> Effect:
             "with new seeds.",
         )
     after = mine[0]
-    gain = round(after.score - before.score, GAIN_DECIMALS)
+    gain = round(after.score - before.score, SCORE_DECIMALS)
     noise = noise_between(after, before, pooled_sd(settings), metric=hypothesis.metric)
     kind = EffectKind.CONFIRMED if gain > noise else EffectKind.REFUTED
     if kind is EffectKind.CONFIRMED:

@@ -20,6 +20,10 @@ SD_FLOOR_SHARE = 0.25
 """Two seeds may agree by chance. The spread between seeds counts as at least this share of
 the standard error from the validation samples."""
 
+SCORE_DECIMALS = 12
+"""Two sums of the same numbers in another order may differ by less: such means are equal, and
+the setting that was there first stands before the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finalist:
@@ -86,7 +90,7 @@ def finalists(
         runs = tuple(each for each in scored if each is not None)
         if runs:
             found.append(Finalist(label, runs, len(members), round_number))
-    return sorted(found, key=lambda each: (-each.score, each.trial))
+    return sorted(found, key=lambda each: (-round(each.score, SCORE_DECIMALS), each.trial))
 
 
 def pooled_sd(settings: Sequence[Finalist]) -> float:

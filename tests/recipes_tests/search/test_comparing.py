@@ -286,6 +286,14 @@ def test_a_seed_that_diverged_makes_a_setting_the_last():
     assert settings[1].score == -math.inf
 
 
+def test_of_equal_means_the_setting_that_was_there_first_stands_first():
+    first, second = [0.3, 0.2, 0.1], [0.1, 0.2, 0.3]  # their sums differ in the last bit
+    assert sum(first) < sum(second)
+    trials = [*repeats(first, "first", first=0), *repeats(second, "second", first=3)]
+    settings = finalists(trials, TASK, TrialPurpose.REPEAT)
+    assert [each.label for each in settings] == ["first", "second"]
+
+
 def test_seeds_that_agree_by_chance_do_not_make_noise_nothing():
     a, b = finalists(
         [
