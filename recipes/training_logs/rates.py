@@ -1,0 +1,39 @@
+"""The learning rate of a run: its value, and whether it was changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+from recipes.training_logs.names import Role
+from recipes.training_logs.options import LogOptions
+from recipes.training_logs.table import Table
+
+SAME = 1e-3
+"""Relative difference below which two printed rates are one (ours: they are rounded)."""
+
+WARM_UP = 0.1
+"""Share of the rows that may rise to a constant rate (the usual length of a warm-up)."""
+
+
+def learning_rate(
+    table: Table, roles: Mapping[str, Role], options: LogOptions
+) -> tuple[float, Literal["constant", "decayed", "unknown"]]:
+    """The highest rate, NaN when unknown, and how it went.
+
+    A rate that only rises at first and then stays is constant; any other change counts as
+    a decay, because what rests on a constant rate must not be said of it.
+    """
+    names = [name for name in table.columns if roles[name].what == "lr"]
+    values = [v for name in names[:1] for v in table.columns[name] if v is not None]
+    values = [value for value in values if math.isfinite(value) and value > 0]
+    if not values:
+        schedule = options.schedule or ("constant" if options.lr is not None else "unknown")
+        return (math.nan if options.lr is None else options.lr), schedule
+    highest = max(values)
+    settled = values[int(WARM_UP * len(values)) :]
+    is_constant = max(settled) - min(settled) <= SAME * highest and settled[-1] >= highest * (
+        1 - SAME
+    )
+    return highest, options.schedule or ("constant" if is_constant else "decayed")

@@ -1,0 +1,141 @@
+"""Several runs in one table are told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from recipes.training_logs.errors import LogError
+from recipes.training_logs.names import SPLITS, Role
+from recipes.training_logs.table import Table
+
+CHOPPY = 3
+"""Rows a stretch of rising epochs must have on average; below, the rows are in no order (ours)."""
+
+
+def split_runs(table: Table, roles: Mapping[str, Role]) -> list[Table]:
+    """The runs of a table: by a column that names them, then where the epochs begin anew.
+
+    Args:
+        table: As read.
+        roles: Of its columns and labels.
+
+    Raises:
+        LogError: Every epoch stands there several times, and nothing tells the runs apart.
+    """
+    runs = []
+    for part in _by_label(_pivoted(table, roles), roles):
+        place = _place_column(part, roles)
+        runs += [part] if place is None else _by_restart(part, place)
+    return runs
+
+
+def _place_column(table: Table, roles: Mapping[str, Role]) -> str | None:
+    for what in ("epoch", "iteration"):
+        for name in table.columns:
+            if roles[name].what == what and any(v is not None for v in table.columns[name]):
+                return name
+    return None
+
+
+def _pivoted(table: Table, roles: Mapping[str, Role]) -> Table:
+    """A column that says of which split a row is becomes part of the metrics' names."""
+    label = next((name for name in table.labels if roles[name].what == "split"), None)
+    if label is None or not any(text.lower() in SPLITS for text in table.labels[label]):
+        return table
+    texts = table.labels[label]
+    columns = {}
+    for name, cells in table.columns.items():
+        if roles[name].what != "metric" or roles[name].split:
+            columns[name] = cells
+            continue
+        for text in dict.fromkeys(texts):
+            own = [v if t == text else None for v, t in zip(cells, texts, strict=True)]
+            columns[f"{text} {name}"] = own
+    table.columns = columns
+    del table.labels[label]
+    return table
+
+
+def _by_label(table: Table, roles: Mapping[str, Role]) -> list[Table]:
+    keys: list[tuple[str, Sequence[object]]] = [
+        (name, cells) for name, cells in table.labels.items() if roles[name].what == "run"
+    ]
+    keys += [
+        (name, [None if v is None else int(v) if v == v and v.is_integer() else v for v in cells])
+        for name, cells in table.columns.items()
+        if name in roles and roles[name].what == "run"
+    ]
+    if not keys:
+        return [table]
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for row in range(table.num_rows):
+        groups.setdefault(tuple(cells[row] for _, cells in keys), []).append(row)
+    runs = []
+    for values, rows in groups.items():
+        texts = [
+            str(value) if isinstance(value, str) else f"{name} {value}"
+            for (name, _), value in zip(keys, values, strict=True)
+            if value not in (None, "")
+        ]
+        name = ", ".join([*([table.name] if table.name else []), *texts])
+        runs.append(table.part(rows, name=name))
+    return runs
+
+
+def _by_restart(table: Table, place: str) -> list[Table]:
+    given = [(row, at) for row, at in enumerate(table.columns[place]) if at is not None]
+    stretches: list[list[tuple[int, float]]] = []
+    for row, at in given:
+        if not stretches or at < stretches[-1][-1][1]:
+            stretches.append([])
+        stretches[-1].append((row, at))
+    places = [at for _, at in given]
+    if len(stretches) > 1 and len(given) < CHOPPY * len(stretches):
+        return [_in_order(table, given, places, place)]
+    runs: list[list[tuple[int, float]]] = []
+    notes: list[list[str]] = []
+    for stretch in stretches:
+        if runs and stretch[0][1] > runs[-1][0][1]:
+            redone = {at for _, at in stretch}
+            kept = [each for each in runs[-1] if each[1] not in redone]
+            again = len(runs[-1]) - len(kept)
+            runs[-1] = sorted([*kept, *stretch], key=lambda each: each[1])
+            notes[-1].append(
+                f"{place} goes back to {stretch[0][1]:g} once"
+                + (f": {again} rows that come again later were replaced" if again else "")
+            )
+        else:
+            runs.append(stretch)
+            notes.append([])
+    parts = []
+    for number, (run, said) in enumerate(zip(runs, notes, strict=True), start=1):
+        rows = _with_blank_rows(table, place, run) if len(runs) == len(stretches) else None
+        part = table.part(rows if rows is not None else [row for row, _ in run])
+        part.notes += said
+        if len(runs) > 1:
+            part.name = f"{table.name} run {number}".strip()
+            part.notes.append(f"run {number} of {len(runs)}: {place} begins anew")
+        parts.append(part)
+    return parts
+
+
+def _with_blank_rows(table: Table, place: str, run: list[tuple[int, float]]) -> list[int]:
+    """The rows from a run's first to its last, those without a place among them."""
+    cells = table.columns[place]
+    first, last = run[0][0], run[-1][0]
+    while last + 1 < table.num_rows and cells[last + 1] is None:
+        last += 1
+    return list(range(first, last + 1))
+
+
+def _in_order(
+    table: Table, given: list[tuple[int, float]], places: list[float], place: str
+) -> Table:
+    if len(set(places)) < len(places):
+        raise LogError(
+            f"{place} goes up and down and has the same values several times, and no column "
+            "tells the runs apart; name the one that does with --map COLUMN=run"
+        )
+    part = table.part([row for row, _ in sorted(given, key=lambda each: each[1])])
+    part.notes.append(f"the rows were out of order and were sorted by {place}")
+    return part
