@@ -1,0 +1,1 @@
+"""Other tools' rules on the same runs, a file a tool, restated in our own words."""

@@ -1,0 +1,1 @@
+"""The base tasks: small, healthy, on data that ships inside scikit-learn."""
