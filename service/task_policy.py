@@ -16,8 +16,9 @@ from service.settings import Settings
 from service.stored import config_of
 
 BUILT_IN = re.compile(r"[a-z][a-z0-9_-]*")
-FILE = re.compile(r"[^\x00-\x1f]+\.py(:[A-Za-z_]\w*)?")
-MODULE = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*")
+FILE = re.compile(r"[^\x00-\x1f]+\.py(:[A-Za-z_]\w*)?", re.ASCII)
+MODULE = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*", re.ASCII)
+"""ASCII alone: a letter that looks like another one must not pass for a prefix's."""
 NO_ARGS: Mapping[str, ParameterValue] = MappingProxyType({})
 
 
@@ -106,11 +107,15 @@ def may_run(task: str, settings: Settings, args: Mapping[str, ParameterValue] = 
 
 
 def _may_read(path: ParameterValue, settings: Settings) -> bool:
-    """Whether a path, ``..`` worked out, is below an allowed folder."""
+    """Whether a path without ``..`` is below an allowed folder."""
     if settings.allow_task_files:
         return True
-    # By its text: the file is on the worker's machine, not necessarily on this one.
-    given = os.path.normpath(str(path))
+    # By its text: the file is on the worker's machine, not necessarily on this one. There a
+    # ".." behind a link to a folder leads elsewhere than its text says.
+    text = str(path)
+    if ".." in text.split("/") or not text.isprintable():
+        return False
+    given = os.path.normpath(text)
     return os.path.isabs(given) and any(
         os.path.commonpath((given, folder)) == os.path.normpath(folder)
         for folder in settings.allowed_data_folders

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
-import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +12,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+from recipes.logs import LogLevel, set_up
 
 if TYPE_CHECKING:
     from recipes.description import TaskDescription, TaskProblem
@@ -48,12 +48,14 @@ def worker(
     exit_with_stdin: Annotated[
         bool, typer.Option("--exit-with-stdin", help="Leave when standard input closes.")
     ] = False,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[
+        LogLevel | None, typer.Option(help="The least that is logged; info by default.")
+    ] = None,
 ) -> None:
     """Train for a service: claim its attempts, run them here, report what they measure."""
-    _log(log_level)
     from pydantic import ValidationError
 
+    from recipes.secret_file import SecretFileError
     from worker.agent.agent import Agent, AgentError
     from worker.agent.client import ServiceClient
     from worker.agent.devices import assign_slots, cuda_devices, num_cores
@@ -66,11 +68,13 @@ def worker(
         "worker_name": name,
         "worker_home": home,
         "slots": _num_slots(slots),
+        "log_level": log_level,
     }
     try:
         settings = AgentSettings(
             **{key: value for key, value in given.items() if value is not None}
         )
+        set_up(level=settings.log_level, format=settings.log_format)
         address, secret = settings.address()
         devices = assign_slots(settings.slots, cuda_devices(os.environ), num_cores())
         client = ServiceClient(address, secret, num_connections=3 * len(devices) + 4)
@@ -80,7 +84,7 @@ def worker(
             if exit_with_stdin:
                 threading.Thread(target=_watch_stdin, args=(agent,), daemon=True).start()
             agent.run()
-    except (AgentError, SettingsError) as error:
+    except (AgentError, SettingsError, SecretFileError) as error:
         _stop_with(str(error))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
@@ -185,19 +189,6 @@ def _value(text: str) -> ParameterValue:
     except ValueError:
         return text
     return value if isinstance(value, (bool, int, float, str)) else text
-
-
-def _log(level: str) -> None:
-    number = logging.getLevelNamesMapping().get(level.upper())
-    if number is None:
-        raise typer.BadParameter(
-            f"{level!r} does not fit; debug, info, warning or error", param_hint="--log-level"
-        )
-    logging.basicConfig(
-        level=number, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    for noisy in ("httpx2", "httpcore", "httpcore2"):  # one line a request, headers below that
-        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def _obey_signals(agent: Agent, within_seconds: float) -> None:

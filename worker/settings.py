@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from recipes.logs import LogFormat, LogLevel
+from recipes.secret_file import SecretFileSource
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 
@@ -19,7 +22,11 @@ class SettingsError(ValueError):
 
 
 class AgentSettings(BaseSettings):
-    """An agent's settings: keyword, else ``SEVENSTEP_...`` in the environment, else default."""
+    """An agent's settings: keyword, else ``SEVENSTEP_...`` in the environment, else default.
+
+    Raises:
+        SecretFileError: The file that ``SEVENSTEP_TOKEN_FILE`` names cannot be used.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="SEVENSTEP_", extra="ignore", frozen=True, env_ignore_empty=True
@@ -54,6 +61,22 @@ class AgentSettings(BaseSettings):
     hanging and is ended; loading the data counts as silence too."""
     connect_seconds: float = Field(default=3.0, ge=0)
     """How long the first contact is tried before the agent gives up."""
+    log_format: LogFormat = LogFormat.PLAIN
+    """``plain``: lines for people; ``json``: an object a line."""
+    log_level: LogLevel = LogLevel.INFO
+    """The least that is logged: ``debug``, ``info``, ``warning`` or ``error``."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Keywords first, then the environment, then the file of the token."""
+        return init_settings, env_settings, SecretFileSource(settings_cls, ("token",))
 
     @property
     def home(self) -> Path:
@@ -76,7 +99,8 @@ class AgentSettings(BaseSettings):
         if local_token is not None and server == local_server:
             return server, local_token
         raise SettingsError(
-            f"token: none given for {server}; set SEVENSTEP_TOKEN or pass --token"
+            f"token: none given for {server}; set SEVENSTEP_TOKEN or SEVENSTEP_TOKEN_FILE, or pass"
+            " --token"
             " (`sevenstep serve` prints one when it starts)"
         )
 

@@ -1,4 +1,4 @@
-"""Signing a browser in: by the link that was printed, or by a token that is pasted."""
+"""Signing a browser in, by the link that was printed or by a token that is pasted; and out."""
 
 from __future__ import annotations
 
@@ -7,66 +7,104 @@ from urllib.parse import parse_qs
 import anyio.to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from sqlalchemy.orm import Session
 
 from service import tokens
 from service.api.dependencies import ContextOf, WriteSession
 from service.pages.rendering import render
-from service.web.security import COOKIE, TokenScope
+from service.web.problems import problem_response
+from service.web.security import COOKIE, has_own_origin
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
 @routes.get("/login")
 def login_page(
-    request: Request, session: WriteSession, token: str | None = None, next: str = "/studies"
+    request: Request, context: ContextOf, code: str | None = None, next: str = "/studies"
 ) -> Response:
-    """Sign a browser in by the link that was printed, or ask for the token."""
-    if token is None:
-        return _login_form(request, next, refused=False)
-    return _sign_in(request, session, token, next)
+    """Sign a browser in by a link, whose code is good once; or ask for a token."""
+    access = getattr(request.state, "access", None)
+    is_signed_in = access is not None and access.is_session
+    if code is None:
+        return _login_form(request, next)
+    is_looked_at = request.state.asked_method == "GET"
+    if not is_looked_at or "prefetch" in request.headers.get("sec-purpose", ""):
+        return _login_form(request, next)  # nobody looks yet: the code must not be used up
+    with context.database.write() as session:
+        secret = tokens.open_session(session, code)
+    if secret is None and is_signed_in:  # the link again, in the same browser
+        return RedirectResponse(_own_address(request, next), status_code=303)
+    return _sign_in(request, secret, next, by_link=True)
 
 
 @routes.post("/login")
 async def login(request: Request, context: ContextOf) -> Response:
     """Sign a browser in by a token that was pasted."""
+    if "origin" in request.headers and not has_own_origin(request.headers):
+        return problem_response(
+            403, "foreign_origin", "a browser signs in from this service's own page alone"
+        )
     fields = parse_qs((await request.body()).decode("utf-8", "replace"))
     token, target = fields.get("token", [""])[0], fields.get("next", ["/studies"])[0]
 
-    def sign_in() -> Response:
+    def sign_in() -> str | None:
         with context.database.write() as session:
-            return _sign_in(request, session, token.strip(), target)
+            return tokens.open_session(session, token.strip())
 
-    return await anyio.to_thread.run_sync(sign_in)
+    secret = await anyio.to_thread.run_sync(sign_in)
+    return _sign_in(request, secret, target, by_link=False)
 
 
-def _sign_in(request: Request, session: Session, token: str, target: str) -> Response:
-    if tokens.identify(session, token) is not TokenScope.ADMIN:
-        return _login_form(request, target, refused=True)
-    # The cookie holds a session of its own, never the token: it is good for less, and the
-    # address that is left in the browser's history is one without the token.
-    answer = RedirectResponse(own_path(target), status_code=303)
+@routes.post("/logout")
+def logout(request: Request, session: WriteSession) -> Response:
+    """Sign a browser out: its session is worthless from now on, in every copy of its cookie."""
+    tokens.revoke(session, request.state.access.owner)
+    answer = RedirectResponse(_own_address(request, "/login"), status_code=303)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_is_secure(request))
+    return answer
+
+
+def _sign_in(request: Request, secret: str | None, target: str, *, by_link: bool) -> Response:
+    if secret is None:
+        return _login_form(request, target, refused="link" if by_link else "token")
+    address = _own_address(request, target)
+    # A browser that comes from another site's page holds a strict cookie back all along the
+    # redirects that follow; a page that goes on by itself is of this site.
+    is_from_elsewhere = request.headers.get("sec-fetch-site") == "cross-site"
+    answer: Response = (
+        render(request, "signed_in.html", signed_in=False, address=address)
+        if is_from_elsewhere
+        else RedirectResponse(address, status_code=303)
+    )
     answer.set_cookie(
         COOKIE,
-        tokens.open_session(session),
+        secret,
         max_age=int(tokens.SESSION_LIFETIME.total_seconds()),
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=_is_secure(request),
     )
     return answer
 
 
-def _login_form(request: Request, target: str, *, refused: bool) -> Response:
-    status = 401 if refused else 200
+def _login_form(request: Request, target: str, *, refused: str | None = None) -> Response:
     return render(
         request,
         "login.html",
-        status=status,
+        status=401 if refused else 200,
         signed_in=False,
         next=own_path(target),
         refused=refused,
     )
+
+
+def _is_secure(request: Request) -> bool:
+    return request.url.scheme == "https"
+
+
+def _own_address(request: Request, target: str) -> str:
+    root: str = request.scope.get("root_path", "").rstrip("/")
+    path = own_path(target)
+    return path if root and path.startswith(f"{root}/") else root + path
 
 
 def own_path(target: str) -> str:

@@ -4,59 +4,208 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
-from service.clock import utc_now
-from service.database.models import Token
+from recipes.wire import AttemptState
+from service.database.models import Attempt, Token
 from service.errors import NotFound
-from service.uids import new_uid
+from service.uids import is_uid, new_uid
+
+_Opener = aliased(Token)
+
+
+class Known(NamedTuple):
+    """What is stored of a secret that was presented.
+
+    ``ends`` are the moments from which it is worthless: its own and, of a session, those of
+    the token it was opened with. None among them: no such moment.
+    """
+
+    id: int
+    uid: str
+    scope: str
+    is_session: bool
+    opened_by_id: int | None
+    ends: tuple[datetime | None, ...]
+
+
+class AttemptHeld(NamedTuple):
+    """The attempt a token was handed out with."""
+
+    uid: str
+    state: AttemptState
+    ended_at: datetime | None
 
 
 def add(
-    session: Session, *, name: str, digest: str, scope: str, expires_at: datetime | None = None
-) -> str:
-    """Write a token; its uid.
+    session: Session,
+    *,
+    name: str,
+    digest: str,
+    scope: str,
+    now: datetime,
+    expires_at: datetime | None = None,
+    is_session: bool = False,
+    opened_by_id: int | None = None,
+) -> Token:
+    """Write a token.
 
     Args:
         session: A write session.
         name: For people, in lists.
         digest: SHA-256 of the token, in hex.
-        scope: ``admin``, ``worker`` or ``session``.
+        scope: See ``service.tokens``.
+        now: When it is made.
         expires_at: When it stops being good; None: never.
+        is_session: Whether it is a browser's.
+        opened_by_id: The token that it goes with.
     """
     token = Token(
         uid=new_uid(),
         name=name,
         sha256=digest,
         scope=scope,
-        created_at=utc_now(),
+        is_session=is_session,
+        opened_by_id=opened_by_id,
+        created_at=now,
         expires_at=expires_at,
     )
     session.add(token)
     session.flush()
-    return token.uid
+    return token
 
 
-def find(session: Session, digest: str) -> Token | None:
-    """The token of a digest, expired and revoked ones too."""
-    return session.scalar(select(Token).where(Token.sha256 == digest))
+def find(session: Session, digest: str) -> Known | None:
+    """What is stored of a secret, expired and revoked ones too."""
+    return _find(session, Token.sha256 == digest)
 
 
-def list_tokens(session: Session) -> Sequence[Token]:
-    """Every token, oldest first."""
-    return session.scalars(select(Token).order_by(Token.id)).all()
+def get(session: Session, uid: str) -> Known:
+    """What is stored of a token, by its public name. Raises NotFound."""
+    found = _find(session, Token.uid == uid) if is_uid(uid) else None
+    if found is None:
+        raise NotFound("token", uid)
+    return found
 
 
-def revoke(session: Session, uid: str) -> None:
-    """Make a token worthless from now on. Raises NotFound."""
+def by_uid(session: Session, uid: str) -> Token:
+    """A token that is there, by its public name."""
+    return session.scalars(select(Token).where(Token.uid == uid)).one()
+
+
+def _find(session: Session, which: ColumnElement[bool]) -> Known | None:
+    row = session.execute(
+        select(
+            Token.id,
+            Token.uid,
+            Token.scope,
+            Token.is_session,
+            Token.opened_by_id,
+            Token.expires_at,
+            Token.revoked_at,
+            _Opener.expires_at,
+            _Opener.revoked_at,
+        )
+        .outerjoin(_Opener, _Opener.id == Token.opened_by_id)
+        .where(which)
+    ).first()
+    return None if row is None else Known(*row[:5], tuple(row[5:]))
+
+
+def find_attempt(session: Session, digest: str) -> AttemptHeld | None:
+    """The attempt that was handed out with a token."""
+    row = session.execute(
+        select(Attempt.uid, Attempt.state, Attempt.ended_at).where(Attempt.token_sha256 == digest)
+    ).first()
+    return None if row is None else AttemptHeld._make(row)
+
+
+def named(session: Session, name: str, scope: str) -> Sequence[str]:
+    """Uids of the tokens of that name and scope that were not revoked."""
+    return session.scalars(
+        select(Token.uid).where(
+            Token.name == name, Token.scope == scope, Token.revoked_at.is_(None)
+        )
+    ).all()
+
+
+def scope_of(session: Session, token_id: int) -> str:
+    """The scope of a token, by its key."""
+    return session.get_one(Token, token_id).scope
+
+
+def page(
+    session: Session,
+    *,
+    scopes: Sequence[str],
+    good_at: datetime | None,
+    before: int | None,
+    limit: int,
+) -> Sequence[tuple[Token, str | None]]:
+    """Tokens by falling key, those below ``before``, each with the uid it was opened with.
+
+    Args:
+        session: Any session.
+        scopes: Of which.
+        good_at: Those alone that are good at this moment, themselves; None: all of them.
+        before: A token's key.
+        limit: At most so many.
+    """
+    query = (
+        select(Token, _Opener.uid)
+        .outerjoin(_Opener, _Opener.id == Token.opened_by_id)
+        .where(Token.scope.in_(scopes))
+        .order_by(Token.id.desc())
+        .limit(limit)
+    )
+    if good_at is not None:
+        query = query.where(
+            Token.revoked_at.is_(None),
+            or_(Token.expires_at.is_(None), Token.expires_at > good_at),
+            or_(_Opener.id.is_(None), _Opener.revoked_at.is_(None)),
+            or_(_Opener.expires_at.is_(None), _Opener.expires_at > good_at),
+        )
+    if before is not None:
+        query = query.where(Token.id < before)
+    return [(token, opener) for token, opener in session.execute(query)]
+
+
+def revoke(session: Session, uid: str, now: datetime) -> None:
+    """Make a token worthless from now on; one that is already stays as it is.
+
+    Raises:
+        NotFound: There is no such token.
+    """
+    session.execute(
+        update(Token)
+        .where(Token.id == get(session, uid).id, Token.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def use_up(session: Session, token_id: int, now: datetime) -> bool:
+    """Revoke a token; whether it was this call that did. Of two at once one gets True."""
     changed = session.scalar(
         update(Token)
-        .where(Token.uid == uid)
-        .values(revoked_at=utc_now())
+        .where(Token.id == token_id, Token.revoked_at.is_(None))
+        .values(revoked_at=now)
         .returning(Token.id)
         .execution_options(synchronize_session=False)
     )
-    if changed is None:
-        raise NotFound("token", uid)
+    return changed is not None
+
+
+def forget_ended(session: Session, *, link_scope: str, before: datetime) -> None:
+    """Delete sessions and sign-in links that came to their end before a moment."""
+    session.execute(
+        delete(Token)
+        .where(
+            or_(Token.is_session, Token.scope == link_scope),
+            or_(Token.expires_at < before, Token.revoked_at < before),
+        )
+        .execution_options(synchronize_session=False)
+    )

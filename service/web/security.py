@@ -8,24 +8,28 @@ that is not named as open here is closed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from enum import StrEnum
+from collections.abc import Awaitable, Callable, Iterable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote
 
-import anyio.to_thread
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.access import Access, TokenScope
 from service.web.problems import problem_response, wants_page
+from service.web.scopes import (
+    READING_METHODS,
+    Found,
+    Need,
+    is_good_for,
+    request_state,
+)
+
+__all__ = ["Access", "Authentication", "HostCheck", "SecurityHeaders", "TokenScope"]
 
 COOKIE = "sevenstep_session"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/openapi.json", "/docs", "/login"})
-OPEN_PREFIXES = ("/assets/",)
-WORKER_PREFIXES = ("/api/v1/workers/", "/api/v1/attempts/")
-READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -35,25 +39,17 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",  # without a referrer a form's origin would be "null"
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-FORM_PREFIX = "/studies/"
-"""Paths that the pages' forms are sent to: a browser's session may write there and nowhere
-else. What they change is looked at once more behind this (``service.pages.forms``)."""
+TRANSPORT_SECURITY = "max-age=31536000"
+"""For a year over https alone (RFC 6797). Sent where the request came so: a service on plain
+http, as on loopback, must not lock its own address out."""
 
-
-class TokenScope(StrEnum):
-    """What a token is good for."""
-
-    ADMIN = "admin"  # everything
-    WORKER = "worker"  # the worker-facing routes alone
-    SESSION = "session"  # a browser's cookie: reading, and the forms of our pages
-
-
-Identify = Callable[[str], TokenScope | None]
-"""The scope of a secret that was presented; None for an unknown, expired or revoked one."""
+Identify = Callable[[str], Awaitable[Access | None]]
+"""Who has a secret that was presented; None for an unknown, expired or revoked one."""
 
 
 class HostCheck:
@@ -97,75 +93,75 @@ def host_name(host: str) -> str:
 
 
 class Authentication:
-    """Lets a request through that shows a token good for it.
+    """Lets a request through that shows a token good for its route.
 
     A bearer token, or a browser's cookie, which is good for reading and for the forms of our
-    own pages: so no page of somebody else's can make a browser write here.
+    own pages: so no page of somebody else's can make a browser write here. Later layers find
+    who it was in ``request.state.access`` (None on open routes without a token), and the
+    route's name in ``request.state.route_name``.
 
     Args:
         app: What follows.
-        identify: Looks a secret up; called in a thread.
+        identify: Looks a secret up.
+        find: The route that will answer a request.
     """
 
-    def __init__(self, app: ASGIApp, *, identify: Identify) -> None:
+    def __init__(
+        self, app: ASGIApp, *, identify: Identify, find: Callable[[Scope], Found]
+    ) -> None:
         self._app = app
         self._identify = identify
+        self._find = find
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401 or 403; a browser is sent to the login page."""
-        if scope["type"] != "http" or is_open(scope["path"]):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        found = self._find(scope)
         headers = Headers(scope=scope)
         bearer, cookie = bearer_token(headers), session_cookie(headers)
         secret = bearer or cookie
-        known = await anyio.to_thread.run_sync(self._identify, secret) if secret else None
-        if known is None or (known is TokenScope.SESSION) != (bearer is None):
-            answer = (
-                RedirectResponse(f"/login?next={quote(_target(scope))}", status_code=303)
-                if wants_page(scope)
-                else problem_response(
-                    401,
-                    "unauthorized",
-                    "the token is not known, was revoked or has expired"
-                    if secret
-                    else "send a token: `Authorization: Bearer svs_...`",
-                    headers={"WWW-Authenticate": "Bearer"},
-                )
-            )
-        elif not may(known, scope["method"], scope["path"]):
-            answer = problem_response(
-                403, "out_of_scope", f"a token of scope {known} is not good for this request"
-            )
-        elif writes_by_cookie(known, scope["method"]) and not has_own_origin(headers):
-            answer = problem_response(
-                403, "foreign_origin", "a browser's session writes from this service's pages alone"
-            )
-        else:
-            await self._app(scope, receive, send)
-            return
-        await answer(scope, receive, send)
+        access = await self._identify(secret) if secret else None
+        if access is not None and access.is_session != (bearer is None):
+            access = None  # a cookie's secret is no bearer token, and the other way round
+        state = request_state(scope)
+        state["route_name"], state["access"] = found.name, access
+        state["asked_method"] = scope["method"]  # a HEAD goes on as a GET
+        answer = _refusal(scope, headers, found, access, has_secret=secret is not None)
+        await (answer or self._app)(scope, receive, send)
 
 
-def is_open(path: str) -> bool:
-    """Whether a path needs no token."""
-    return path in OPEN_PATHS or path.startswith(OPEN_PREFIXES)
-
-
-def may(scope: TokenScope, method: str, path: str) -> bool:
-    """Whether a token of this scope is good for a request."""
-    if scope is TokenScope.ADMIN:
-        return True
-    if scope is TokenScope.WORKER:
-        return path.startswith(WORKER_PREFIXES)
-    if method == "POST":
-        return path.startswith(FORM_PREFIX)
-    return method in READING_METHODS and not path.startswith(WORKER_PREFIXES)
-
-
-def writes_by_cookie(scope: TokenScope, method: str) -> bool:
-    """Whether a request would change something on the word of a cookie."""
-    return scope is TokenScope.SESSION and method not in READING_METHODS
+def _refusal(
+    scope: Scope, headers: Headers, found: Found, access: Access | None, *, has_secret: bool
+) -> Response | None:
+    """Why a request is not let through, as an answer; None when it is."""
+    if found.need is Need.NOTHING:
+        return None
+    if access is None:
+        if wants_page(scope):
+            return RedirectResponse(f"/login?next={quote(_target(scope))}", status_code=303)
+        return problem_response(
+            401,
+            "unauthorized",
+            "the token is not known, was revoked or has expired"
+            if has_secret
+            else "send a token: `Authorization: Bearer svs_...`",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    if not is_good_for(access, found, scope["method"]):
+        kind = "session" if access.is_session else "token"
+        return problem_response(
+            403,
+            "out_of_scope",
+            f"a {kind} of scope {access.scope} is not good for this request",
+        )
+    is_writing = scope["method"] not in READING_METHODS
+    if access.is_session and is_writing and not has_own_origin(headers):
+        return problem_response(
+            403, "foreign_origin", "a browser's session writes from this service's pages alone"
+        )
+    return None
 
 
 def has_own_origin(headers: Headers) -> bool:
@@ -218,6 +214,8 @@ class SecurityHeaders:
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+                if scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", TRANSPORT_SECURITY)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

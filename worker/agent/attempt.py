@@ -6,11 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 
 from recipes.failpoint import failpoint
+from recipes.redaction import redact
 from recipes.wire import (
+    ArtifactKind,
     AttemptState,
     Claim,
     FinishRequest,
@@ -18,8 +21,16 @@ from recipes.wire import (
     PointsRequest,
 )
 from worker.agent.backoff import Backoff
-from worker.agent.client import Fenced, Gone, Refused, ServiceClient, Unauthorized, Unreachable
-from worker.agent.ending import conclude
+from worker.agent.client import (
+    Fenced,
+    Gone,
+    NoRoom,
+    Refused,
+    ServiceClient,
+    Unauthorized,
+    Unreachable,
+)
+from worker.agent.ending import conclude, without_secrets
 from worker.agent.slot import Exited, SlotProcess
 from worker.agent.snapshots import SnapshotCache
 from worker.agent.spool import Batch, Spool
@@ -53,7 +64,7 @@ class AttemptRun:
 
     Args:
         claim: What the service handed out.
-        client: The way to the service.
+        client: The way to the service; the attempt's calls go under the claim's token.
         process: A slot process that serves the claim's task.
         directory: A private, existing folder for files with artifacts.
         snapshots: Where those of earlier trials are kept.
@@ -80,7 +91,7 @@ class AttemptRun:
         stall_seconds: float,
     ) -> None:
         self.claim = claim
-        self._client = client
+        self._client = client.with_token(claim.token)
         self._process = process
         self._directory = directory
         self._snapshots = snapshots
@@ -189,7 +200,8 @@ class AttemptRun:
         """Start the job and follow it to its end; None when it was not started."""
         resume = self._fetch_resume_points()
         snapshots = self._fetch_snapshots() if not self._gone else ()
-        sender = threading.Thread(target=self._send_reports, name=f"send-{self.claim.attempt}")
+        send = partial(copy_context().run, self._send_reports)  # its log is about the same
+        sender = threading.Thread(target=send, name=f"send-{self.claim.attempt}")
         with self._changing:  # a stop comes before the job or after it, never in between
             if self._stop_as or self._refusal or self._gone or self._abandoned.is_set():
                 return None
@@ -224,7 +236,8 @@ class AttemptRun:
                 case PointsReported(block=block):
                     self._spool.put(block)
                 case OutcomeReported(outcome=outcome):
-                    self._spool.put(outcome)
+                    said = outcome.message and redact(outcome.message)
+                    self._spool.put(outcome.model_copy(update={"message": said}))
                 case ArtifactWritten():
                     self._spool.put(message)
                 case _:
@@ -312,15 +325,22 @@ class AttemptRun:
 
     def _send_artifact(self, artifact: ArtifactWritten) -> None:
         path = Path(artifact.path)
-        self._client.store_artifact(
-            self.claim.attempt,
-            kind=artifact.kind,
-            fence=self.claim.fence,
-            trial=artifact.trial,
-            epoch=artifact.epoch,
-            iteration=artifact.iteration,
-            content=path.read_bytes(),
-        )
+        try:
+            self._client.store_artifact(
+                self.claim.attempt,
+                kind=artifact.kind,
+                fence=self.claim.fence,
+                trial=artifact.trial,
+                epoch=artifact.epoch,
+                iteration=artifact.iteration,
+                content=path.read_bytes(),
+            )
+        except NoRoom as error:
+            # Without a checkpoint a trial that is interrupted begins anew, and ends the same.
+            # A snapshot is a result: it is sent again until there is room.
+            if artifact.kind is not ArtifactKind.CHECKPOINT:
+                raise
+            logger.warning("%s: the checkpoint of trial %d: %s", self, artifact.trial, error)
         failpoint(f"agent.after_{artifact.kind}")
         path.unlink()
 
@@ -368,6 +388,7 @@ class AttemptRun:
             error = error.model_copy(update={"message": hung})
         if error is not None:
             logger.warning("%s: %s", self, error.message)
+            error = without_secrets(error)
         return FinishRequest.model_validate(
             {
                 "fence": self.claim.fence,

@@ -13,8 +13,10 @@ ServiceError
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import ipaddress
+from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar
 
 import httpx2
@@ -58,6 +60,10 @@ class Gone(ServiceError):
     """The service no longer has that artifact."""
 
 
+class NoRoom(Unreachable):
+    """The service cannot keep what was sent, for now: a quota, or its disk, is full."""
+
+
 class Fenced(ServiceError):
     """The attempt is no longer this worker's."""
 
@@ -89,7 +95,8 @@ class ServiceClient:
 
     Args:
         server: The service's address, as ``http://host:port``.
-        token: A worker's token. It is never logged and stands in no message.
+        token: A worker's token. It is never logged and stands in no message. An attempt's
+            own calls take the token that came with it: see :meth:`with_token`.
         num_connections: Most calls at a time.
         transport: For tests: a stand-in for the network.
     """
@@ -103,14 +110,20 @@ class ServiceClient:
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         self.server = server.rstrip("/")
+        self._authorization = f"Bearer {token}"
         self._http = httpx2.Client(
             base_url=self.server + PREFIX,
-            headers={"Authorization": f"Bearer {token}"},
             timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             limits=httpx2.Limits(max_connections=num_connections),
             trust_env=not _is_loopback(self.server),  # a proxy cannot reach this machine's own
             transport=transport,
         )
+
+    def with_token(self, token: str) -> ServiceClient:
+        """The same way to the service, the same connections, under another token."""
+        other = copy.copy(self)
+        other._authorization = f"Bearer {token}"
+        return other
 
     def register(self, request: RegisterRequest) -> RegisterAnswer:
         """Introduce this worker; the answer holds its id."""
@@ -201,10 +214,12 @@ class ServiceClient:
         path: str,
         *,
         missing: Missing = Fenced,
+        headers: Mapping[str, str] | None = None,
         **options: Any,
     ) -> httpx2.Response:
+        given = {**(headers or {}), "Authorization": self._authorization}
         try:
-            response = self._http.request(method, path, **options)
+            response = self._http.request(method, path, headers=given, **options)
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
             raise Refused(f"{self.server} is not an HTTP address: {error}", 0) from error
         except httpx2.HTTPError as error:
@@ -218,6 +233,8 @@ def _refuse(response: httpx2.Response, path: str, missing: Missing) -> NoReturn:
     """Raise the error that an unsuccessful answer stands for."""
     code, sentence = _problem(response)
     status = response.status_code
+    if status == 507:
+        raise NoRoom(sentence, _retry_after_seconds(response))
     if status >= 500 or status in RETRIED_STATUSES:
         raise Unreachable(sentence, _retry_after_seconds(response))
     if status in (401, 403):

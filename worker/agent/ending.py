@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from recipes.redaction import redact
 from recipes.wire import AttemptError, AttemptState
 from worker.agent.slot import Exited
 from worker.slot.messages import JobDone
@@ -38,3 +39,22 @@ def conclude(
         return AttemptState.FAILED, end.error, None
     assert isinstance(end, Exited), "a job ends early only when told to"
     return AttemptState.FAILED, end.error(), None
+
+
+def without_secrets(error: AttemptError) -> AttemptError:
+    """The error as it may be stored and shown: a task's last words can hold its environment."""
+    problem = error.problem
+    if problem is not None:
+        problem = problem.model_copy(
+            update={
+                "message": redact(problem.message),
+                "traceback": problem.traceback and redact(problem.traceback),
+            }
+        )
+    return error.model_copy(
+        update={
+            "message": redact(error.message),
+            "traceback": error.traceback and redact(error.traceback),
+            "problem": problem,
+        }
+    )

@@ -32,7 +32,11 @@ from worker.slot.signature import signature
 
 SLOT_COMMAND = (sys.executable, "-P", "-m", "worker.slot.process")
 """-P: a ``worker.py`` in the folder the agent was started in must not take our place."""
-SECRETS = frozenset({"SEVENSTEP_TOKEN", "SEVENSTEP_DATABASE_URL"})
+SECRETS = frozenset(
+    f"SEVENSTEP_{name}{how}"
+    for name in ("TOKEN", "DATABASE_URL", "DATABASE_PASSWORD", "ADMIN_TOKEN", "WORKER_TOKEN")
+    for how in ("", "_FILE")
+)
 TAIL_BYTES = 64 * 1024
 """How much of a process's last words is kept (notes: 64 KiB of stderr an attempt)."""
 

@@ -7,9 +7,11 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from recipes.failpoint import failpoint
+from recipes.logs import about
 from recipes.wire import AttemptState, Claim, ClaimRequest
 from worker.agent.attempt import AttemptRun
 from worker.agent.backoff import Backoff
@@ -96,7 +98,8 @@ class SlotLoop:
         """Say that the running attempt, if there is one, is alive."""
         run = self._run
         if run is not None:
-            run.heartbeat()
+            with self._about(run.claim):
+                run.heartbeat()
 
     def preempt(self) -> None:
         """Hand the running attempt back. ``stopping`` is set before."""
@@ -119,6 +122,9 @@ class SlotLoop:
     def kill(self) -> None:
         """End the process at once."""
         self._process.kill()
+
+    def _about(self, claim: Claim) -> AbstractContextManager[None]:
+        return about(study=claim.study, attempt=claim.attempt, slot=self._number)
 
     def _await_ready(self) -> None:
         num_failed = 0
@@ -186,7 +192,8 @@ class SlotLoop:
             if self._stopping.is_set():
                 run.stop(AttemptState.PREEMPTED)
         try:
-            run.carry_out()
+            with self._about(claim):
+                run.carry_out()
         finally:
             with self._changing:
                 self._run = None
