@@ -6,8 +6,10 @@ named in a row. So a row always has its bytes; bytes without a row are swept up.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Collection, Set
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from service.clock import database_now, utc_now
 from service.database.engine import after_commit, forget_files
 from service.database.models import Artifact
 from service.errors import Conflict, Fenced, InvalidInput, NotFound
+from service.quota import Quota, room_for_files
 from service.repositories import artifacts as repository
 from service.repositories import attempts, studies
 from service.repositories.attempts import HELD
@@ -29,6 +32,7 @@ from service.uids import is_uid, new_uid
 KEPT_CHECKPOINTS = 2
 """Checkpoints kept of a trial: the last, and the one before it."""
 MAX_COUNT = 2**31 - 1
+UNLIMITED = Quota()
 
 
 class StoredFile(NamedTuple):
@@ -46,22 +50,25 @@ class Upload:
         self._uid = new_uid()
         self._target = root / self._uid
         self._temporary = root / f".{self._uid}.part"
-        self._file = self._temporary.open("xb")
+        with room_for_files():
+            self._file = self._temporary.open("xb")
         self._hash = hashlib.sha256()
         self.size = 0
 
     def write(self, chunk: bytes) -> None:
-        """Take in a part of the content."""
-        self._file.write(chunk)
+        """Take in a part of the content. Raises NoRoom."""
+        with room_for_files():
+            self._file.write(chunk)
         self._hash.update(chunk)
         self.size += len(chunk)
 
     def finish(self) -> StoredFile:
-        """Make the file whole on the disk, whatever happens next."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-        self._temporary.rename(self._target)
+        """Make the file whole on the disk, whatever happens next. Raises NoRoom."""
+        with room_for_files():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._temporary.rename(self._target)
         folder = os.open(self._target.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -71,7 +78,8 @@ class Upload:
 
     def abort(self) -> None:
         """Leave nothing."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # a full disk: what is in the buffer has no place
+            self._file.close()
         self._temporary.unlink(missing_ok=True)
 
 
@@ -103,15 +111,23 @@ class ArtifactStore:
         assert is_uid(uid)
         (self._root / uid).unlink(missing_ok=True)
 
-    def sweep(self, known: Set[str]) -> int:
+    def sweep(self, known: Set[str], *, older_than_seconds: float = 0.0) -> int:
         """Remove files that no row names, half-written ones too; how many.
 
         For the start of the service, before it takes uploads.
+
+        Args:
+            known: The names in the database.
+            older_than_seconds: Spares younger files, where other processes take uploads too.
         """
-        orphans = [entry for entry in self._root.iterdir() if entry.name not in known]
-        for orphan in orphans:
-            orphan.unlink()
-        return len(orphans)
+        latest = time.time() - older_than_seconds
+        num_removed = 0
+        for entry in self._root.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # another process was faster
+                if entry.name not in known and entry.stat().st_mtime <= latest:
+                    entry.unlink()
+                    num_removed += 1
+        return num_removed
 
 
 def add(
@@ -125,6 +141,7 @@ def add(
     iteration: int,
     file: StoredFile,
     store: ArtifactStore,
+    quota: Quota = UNLIMITED,
 ) -> CheckpointAnswer:
     """Name a stored file as a member's checkpoint, or its best epoch's snapshot.
 
@@ -142,12 +159,14 @@ def add(
         iteration: The same in optimiser steps.
         file: Stored already.
         store: Where.
+        quota: How much may be kept, this file counted in and those it replaces left out.
 
     Raises:
         NotFound: There is no such attempt.
         Fenced: It is not held under this fence (any more).
         InvalidInput: The trial is not a member, or a count is out of range.
         Conflict: Another content is stored for this epoch.
+        NoRoom: It does not fit in the quota.
     """
     study = studies.lock_of_attempt(session, attempt_uid)
     held = attempts.get(session, attempt_uid)
@@ -192,6 +211,7 @@ def add(
         dropped = repository.drop_old_checkpoints(session, member.trial_id, KEPT_CHECKPOINTS)
     else:
         dropped = repository.drop_other_snapshots(session, member.trial_id, artifact.id)
+    quota.check(session, study.id)
     for uid in dropped:
         after_commit(session, partial(store.delete, uid))
     return CheckpointAnswer(artifact=file.uid, sha256=file.sha256)

@@ -10,7 +10,9 @@ new fence) or left behind (it is lost, and the next attempt queued).
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -26,9 +28,10 @@ from recipes.wire import (
     ResumePoint,
     Snapshot,
 )
-from service import events, rerun
+from service import events, rerun, tokens
 from service.attempt_end import end_attempt
 from service.clock import database_now
+from service.database.engine import after_commit
 from service.database.models import Study
 from service.errors import Fenced, InvalidInput
 from service.points import points
@@ -39,6 +42,8 @@ from service.retry import Ending
 from service.settings import Settings
 from service.stored import config_of
 from service.task_policy import held_back
+
+log = logging.getLogger(__name__)
 
 __all__ = ["claim", "finish", "heartbeat", "lose", "points"]
 
@@ -53,7 +58,8 @@ def claim(
     """
     worker = workers.require(session, worker_uid)
     session.info["failpoint"] = "claim.after_commit"
-    held = _still_held(session, worker.id, request.slot, settings)
+    token = tokens.new_secret(tokens.ATTEMPT_PREFIX)
+    held = _still_held(session, worker.id, request.slot, settings, tokens.digest(token))
     if held is None:
         now = database_now(session)
         expires = now + timedelta(seconds=settings.lease_seconds)
@@ -63,12 +69,14 @@ def claim(
             request.slot,
             now=now,
             lease_expires_at=expires,
+            token_sha256=tokens.digest(token),
             held_back=held_back(session, settings),
         )
         if held is None:
             return None
         _start(session, held, now)
-    return _claim(session, held, settings)
+    _tell(session, held, logging.DEBUG, f"handed to slot {request.slot} of worker {worker_uid}")
+    return _claim(session, held, settings, token)
 
 
 def heartbeat(
@@ -127,6 +135,8 @@ def finish(
         problem=error.problem if error else None,
     )
     end_attempt(session, study, held, ending, settings=settings)
+    level = logging.WARNING if request.state is AttemptState.FAILED else logging.DEBUG
+    _tell(session, held, level, f"{request.state.value}{f', {ending.cause}' if error else ''}")
 
 
 def lose(
@@ -149,16 +159,32 @@ def lose(
         return False
     ending = Ending(AttemptState.LOST, cause=cause)
     end_attempt(session, study, held, ending, settings=settings)
+    _tell(session, held, logging.WARNING, f"lost, {cause}")
     return True
 
 
-def _still_held(session: Session, worker_id: int, slot: int, settings: Settings) -> Held | None:
+def _tell(session: Session, held: Held, level: int, what: str) -> None:
+    """Log what happened to an attempt, once it has happened for good."""
+    if log.isEnabledFor(level):
+        study = session.get_one(Study, held.study_id).uid
+        fields = {"study": study, "attempt": held.uid}
+        line = partial(log.log, level, "study %s attempt %s: %s", extra=fields)
+        after_commit(session, partial(line, study, held.uid, what))
+
+
+def _still_held(
+    session: Session, worker_id: int, slot: int, settings: Settings, token_sha256: str
+) -> Held | None:
     for held in repository.held_by(session, worker_id, slot):
         if held.heard_at is None and held.state is AttemptState.RUNNING:
             now = database_now(session)
             expires = now + timedelta(seconds=settings.lease_seconds)
             if repository.hand_out_again(
-                session, held.attempt_id, now=now, lease_expires_at=expires
+                session,
+                held.attempt_id,
+                now=now,
+                lease_expires_at=expires,
+                token_sha256=token_sha256,
             ):
                 return repository.get(session, held.uid)
         lose(session, held.uid, cause="left_behind", settings=settings, expired_only=False)
@@ -188,7 +214,7 @@ def _start(session: Session, held: Held, now: datetime) -> None:
         trials.start(session, held.job_id, ids, now)
 
 
-def _claim(session: Session, held: Held, settings: Settings) -> Claim:
+def _claim(session: Session, held: Held, settings: Settings, token: str) -> Claim:
     study = session.get_one(Study, held.study_id)
     config = config_of(study.config)
     members = repository.members(session, held.attempt_id)
@@ -207,6 +233,7 @@ def _claim(session: Session, held: Held, settings: Settings) -> Claim:
     return Claim(
         attempt=held.uid,
         fence=held.fence,
+        token=token,
         study=study.uid,
         lease_seconds=settings.lease_seconds,
         job=Job(

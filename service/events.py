@@ -17,6 +17,8 @@ JOBS = "jobs"
 """Topic: an attempt was queued."""
 CONDUCTOR = "conductor"
 """Topic: a study may be able to move on."""
+EVENTS = "events"
+"""Topic: some study has a new event, or was deleted."""
 
 
 def study_topic(uid: str) -> str:
@@ -27,12 +29,15 @@ def study_topic(uid: str) -> str:
 class Hub:
     """Wakes those who wait for a topic, in this process. Any thread may call any method.
 
+    What other processes publish on a Postgres database comes in by
+    :class:`service.database.listening.Listener`.
+
     A topic is a counter. A waiter remembers the count it has seen, looks at the database,
     and waits for a higher one; so nothing published between looking and waiting is missed.
     """
 
     def __init__(self) -> None:
-        self._condition = threading.Condition()
+        self._condition = threading.Condition()  # its lock may be taken again by its holder
         self._versions: dict[str, int] = {}
         self._waiters: dict[str, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
 
@@ -49,6 +54,12 @@ class Hub:
             for loop, event in self._waiters.get(topic, ()):
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(event.set)
+
+    def publish_everything(self) -> None:
+        """Anything may be in the database now: everybody looks."""
+        with self._condition:
+            for topic in {*self._versions, *self._waiters}:
+                self.publish(topic)
 
     async def wait(self, topic: str, seen: int, timeout_seconds: float) -> int:
         """Wait, holding no thread, until the topic's count is above ``seen`` or time is up.
@@ -102,7 +113,7 @@ def append(session: Session, study_id: int, kind: str, payload: Mapping[str, Any
         payload: JSON scalars; what a page needs to know which part to fetch again.
     """
     uid = repository.add(session, study_id, kind=kind, payload=payload, alone=kind == "points")
-    publish_on_commit(session, study_topic(uid))
+    publish_on_commit(session, study_topic(uid), EVENTS)
 
 
 def since(session: Session, study_uid: str, after: int, limit: int = 1000) -> list[EventView]:

@@ -7,7 +7,9 @@ decided again from what is stored.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -23,12 +25,14 @@ from service.conductor.decisions import Begin, Decision, Fail, GoOn, Judge, Plan
 from service.conductor.recipe import SEVENSTEP, Recipe
 from service.conductor.snapshot import Snapshot, StepSnapshot, read
 from service.conductor.work import add_jobs, discard, new_trials
-from service.database.engine import Database
+from service.database.engine import Database, after_commit
 from service.database.models import StepRun, Study
 from service.database.statements import plain_text
 from service.repositories import step_runs, studies, trials
 from service.settings import Settings
 from service.spending import active_seconds
+
+log = logging.getLogger(__name__)
 
 
 def advance(
@@ -78,8 +82,23 @@ def _write(session: Session, snapshot: Snapshot, decision: Decision) -> bool:
     state = session.get_one(Study, snapshot.id, populate_existing=True).state
     if state is not snapshot.state:
         events.append(session, snapshot.id, "study", {"state": state.value})
+    _tell(session, snapshot, decision, state)
     events.publish_on_commit(session, events.CONDUCTOR)
     return True
+
+
+def _tell(session: Session, snapshot: Snapshot, decision: Decision, state: StudyState) -> None:
+    """Log a decision, once it is written for good."""
+    match decision:
+        case PlanJobs(step=step, plan=plan):
+            told = f"step {step.number}: {plan.sentence or 'planned'}"
+        case Judge(step=step, report=report):
+            told = f"step {step.number} is {report.state.value}: {report.sentence}"
+        case _:
+            told = f"is {state.value}"
+    words = "study %s %s"
+    fields = {"study": snapshot.uid}
+    after_commit(session, partial(log.info, words, snapshot.uid, told, extra=fields))
 
 
 def _what(decision: Decision) -> str:

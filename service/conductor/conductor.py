@@ -8,6 +8,7 @@ import time
 
 from service.conductor.active_clock import ActiveClock
 from service.conductor.advance import advance
+from service.conductor.pulse import Pulse
 from service.conductor.reaper import reap
 from service.conductor.recipe import SEVENSTEP, Recipe
 from service.database.engine import Database
@@ -15,6 +16,7 @@ from service.dispatch.agents import AgentDispatcher
 from service.dispatch.dispatcher import Dispatcher
 from service.events import CONDUCTOR
 from service.repositories import attempts, studies
+from service.retention import Housekeeping
 from service.settings import Settings
 
 __all__ = ["Conductor", "advance"]
@@ -33,6 +35,7 @@ class Conductor:
         settings: Periods and limits.
         dispatcher: Who gets attempts run; agents, when left out.
         recipe: The steps and their order.
+        pulse: Beats as it works.
     """
 
     def __init__(
@@ -42,12 +45,15 @@ class Conductor:
         settings: Settings,
         dispatcher: Dispatcher | None = None,
         recipe: Recipe = SEVENSTEP,
+        pulse: Pulse | None = None,
     ) -> None:
+        self._pulse = pulse or Pulse()
         self._database = database
         self._settings = settings
         self._dispatcher = dispatcher or AgentDispatcher()
         self._recipe = recipe
         self._clock = ActiveClock(database)
+        self._housekeeping = Housekeeping(database, settings=settings)
         # No worker could renew its lease while the service was away, so none is taken back
         # until all had one whole lease to speak up.
         self._next_reap = time.monotonic() + settings.lease_seconds
@@ -57,6 +63,7 @@ class Conductor:
         hub = self._database.hub
         while not stop.is_set():
             seen = hub.version(CONDUCTOR)
+            self._pulse.beat()
             try:
                 self.look(stop)
             except Exception:
@@ -76,6 +83,7 @@ class Conductor:
             for _ in range(MAX_DECISIONS):
                 if stop is not None and stop.is_set():
                     return num_decisions
+                self._pulse.beat()
                 if not self._advance(uid):
                     break
                 num_decisions += 1
@@ -83,6 +91,7 @@ class Conductor:
             queued = attempts.queued_uids(session)
         if queued:
             self._dispatcher.submit(queued)
+        self._housekeeping.look()
         return num_decisions
 
     def _advance(self, uid: str) -> bool:

@@ -32,6 +32,5 @@ def reap(database: Database, *, settings: Settings) -> int:
             log.exception("attempt %s could not be taken back; it is tried again", uid)
             continue
         if was_lost:
-            log.warning("attempt %s was lost: its worker fell silent", uid)
             num_lost += 1
     return num_lost

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from recipes.failpoint import failpoint
 from service.database import schema
+from service.database.listening import Listener
 from service.events import Hub
 
 POOL_SIZE = 20
@@ -56,6 +57,7 @@ class Database:
             self._read_engine = self._write_engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+        self._listener = None if self.is_sqlite else Listener(self.url, self.hub)
         self._write_sessions = sessionmaker(self._write_engine, expire_on_commit=False)
         self._read_sessions = sessionmaker(self._read_engine, expire_on_commit=False)
 
@@ -70,10 +72,12 @@ class Database:
 
         On SQLite it has the write lock from its beginning. Once it is committed, actions
         added by :func:`after_commit` run, the files given to :func:`forget_files` go, and
-        topics collected in ``session.info["topics"]`` are published.
+        topics collected in ``session.info["topics"]`` are published, to other processes too.
         """
         with self._write_sessions() as session, session.begin():
             yield session
+            if self._listener is not None and (topics := session.info.get("topics")):
+                self._listener.notify(session, topics)
         if place := session.info.get("failpoint"):
             failpoint(place)
         for action in session.info.get("after_commit", ()):
@@ -89,6 +93,16 @@ class Database:
         """A transaction that sees one moment of the database and cannot change it."""
         with self._read_sessions() as session:
             yield session
+
+    def listen(self) -> None:
+        """Hear at once of what other processes commit, where they may: on Postgres."""
+        if self._listener is not None:
+            self._listener.start()
+
+    @property
+    def hears_others(self) -> bool:
+        """Whether news of other processes arrives by itself now."""
+        return self._listener is not None and self._listener.is_listening
 
     def upgrade(self) -> None:
         """Bring the tables to this release's schema, all of it or nothing.
@@ -110,6 +124,8 @@ class Database:
 
     def dispose(self) -> None:
         """Close every connection."""
+        if self._listener is not None:
+            self._listener.stop()
         self._write_engine.dispose()
         self._read_engine.dispose()
 

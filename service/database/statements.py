@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import JSON, ColumnElement, cast, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from service.database.base import Base
 
@@ -29,3 +30,14 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[Mapping[str, 
 def plain_text(text: str | None) -> str | None:
     """Text as every database takes it: Postgres refuses NUL characters."""
     return None if text is None else text.replace("\x00", "\\x00")
+
+
+def json_text(
+    session: Session, column: InstrumentedAttribute[str], key: str
+) -> ColumnElement[str]:
+    """A field of a JSON object that a column holds as text, itself as text."""
+    # SQLite takes text as JSON as it is; a cast there would make a number of it.
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    stored = type_coerce(column, JSON) if is_sqlite else cast(column, JSON)
+    found: ColumnElement[str] = stored[key].as_string()
+    return found

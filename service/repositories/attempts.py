@@ -134,9 +134,10 @@ def take(
     *,
     now: datetime,
     lease_expires_at: datetime,
+    token_sha256: str,
     held_back: Collection[int] = (),
 ) -> Held | None:
-    """Hand the oldest queued attempt of an active study to a worker's slot.
+    """Hand the oldest queued attempt of an active study to a worker's slot, with its token.
 
     Studies in ``held_back`` are passed over.
 
@@ -167,6 +168,7 @@ def take(
             slot=slot,
             started_at=now,
             lease_expires_at=lease_expires_at,
+            token_sha256=token_sha256,
         )
         .returning(Attempt.uid)
         .execution_options(synchronize_session=False)
@@ -175,9 +177,14 @@ def take(
 
 
 def hand_out_again(
-    session: Session, attempt_id: int, *, now: datetime, lease_expires_at: datetime
+    session: Session,
+    attempt_id: int,
+    *,
+    now: datetime,
+    lease_expires_at: datetime,
+    token_sha256: str,
 ) -> bool:
-    """Hand an attempt that was never heard of to the same slot again, under a new fence."""
+    """Hand an attempt that was never heard of to the same slot again: new fence, new token."""
     changed = session.scalar(
         update(Attempt)
         .where(
@@ -185,7 +192,12 @@ def hand_out_again(
             Attempt.state == AttemptState.RUNNING,
             Attempt.heard_at.is_(None),
         )
-        .values(fence=Attempt.fence + 1, started_at=now, lease_expires_at=lease_expires_at)
+        .values(
+            fence=Attempt.fence + 1,
+            started_at=now,
+            lease_expires_at=lease_expires_at,
+            token_sha256=token_sha256,
+        )
         .returning(Attempt.id)
         .execution_options(synchronize_session=False)
     )

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from recipes.study import StudyState
 from service.clock import utc_now
 from service.database.models import Event, Study
 from service.repositories import studies
-from service.views import EventView
+from service.views import EventView, StudyEventView
+
+OPEN = tuple(state for state in StudyState if not state.has_ended)
+"""States of studies in which something may still happen."""
+MOST_AT_ONCE = 200
+"""Studies in one statement: SQLite takes expressions of a depth of 1,000."""
+
+
+class Head(NamedTuple):
+    """How far the events of a study go."""
+
+    study_id: int
+    uid: str
+    sequence: int
+    has_ended: bool
+    created_at: datetime
 
 
 def add(
@@ -63,3 +80,76 @@ def latest(session: Session, study_uid: str) -> int:
     """The sequence of a study's newest event; 0 when there is none."""
     study_id = studies.require_id(session, study_uid)
     return session.execute(select(Study.num_events).where(Study.id == study_id)).scalar_one()
+
+
+def heads_open(session: Session, floor: int) -> list[Head]:
+    """The studies that have not ended, and every one with a key above ``floor``."""
+    return _heads(session, or_(Study.state.in_(OPEN), Study.id > floor))
+
+
+def heads_of(session: Session, study_ids: Collection[int]) -> list[Head]:
+    """Those of some studies that are there."""
+    return _heads(session, Study.id.in_(study_ids))
+
+
+def heads_named(session: Session, uids: Collection[str]) -> list[Head]:
+    """Those of some studies that are there, by their public names."""
+    return _heads(session, Study.uid.in_(uids))
+
+
+def newest_before(session: Session, moment: datetime) -> int:
+    """The highest key of a study that was created before a moment; 0 when there is none."""
+    return session.scalar(select(func.max(Study.id)).where(Study.created_at < moment)) or 0
+
+
+def num_up_to(session: Session, study_id: int) -> int:
+    """How many studies there are with a key up to this one."""
+    query = select(func.count()).where(Study.id <= study_id, studies.is_there())
+    return session.execute(query).scalar_one()
+
+
+def since_of(
+    session: Session, after: Mapping[int, int], *, limit: int
+) -> list[tuple[int, StudyEventView]]:
+    """Events of some studies, those of each above a sequence of its own, oldest first.
+
+    Args:
+        session: Any session.
+        after: The sequences, by the studies' keys.
+        limit: Most events.
+
+    Returns:
+        The studies' keys with the events; of each study in order.
+    """
+    found: list[tuple[int, StudyEventView]] = []
+    places = list(after.items())
+    for first in range(0, len(places), MOST_AT_ONCE):
+        wanted = (
+            and_(Event.study_id == study_id, Event.sequence > sequence)
+            for study_id, sequence in places[first : first + MOST_AT_ONCE]
+        )
+        rows = session.execute(
+            select(Event.study_id, Study.uid, Event.sequence, Event.kind, Event.payload, Event.at)
+            .join(Study, Study.id == Event.study_id)
+            .where(or_(*wanted))
+            .order_by(Event.id)
+            .limit(limit - len(found))
+        )
+        for study_id, uid, sequence, kind, payload, at in rows:
+            event = StudyEventView(
+                study=uid, sequence=sequence, kind=kind, payload=json.loads(payload), at=at
+            )
+            found.append((study_id, event))
+    return found
+
+
+def _heads(session: Session, condition: ColumnElement[bool]) -> list[Head]:
+    rows: Sequence[Any] = session.execute(
+        select(Study.id, Study.uid, Study.num_events, Study.state, Study.created_at)
+        .where(condition, studies.is_there())
+        .order_by(Study.id)
+    ).all()
+    return [
+        Head(study_id, uid, sequence, state.has_ended, created_at)
+        for study_id, uid, sequence, state, created_at in rows
+    ]

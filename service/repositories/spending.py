@@ -88,18 +88,31 @@ def by_step_run(
     return found
 
 
-def progress(session: Session, step_run_id: int) -> Progress:
-    """How far the jobs of a step run are."""
+def progress(session: Session, step_run_ids: Collection[int]) -> dict[int, Progress]:
+    """How far the jobs of some step runs are, by the runs' keys."""
     is_open = JobMember.state.in_(OPEN_TRIAL_STATES)
-    total, still_open = session.execute(
-        select(func.count(), func.sum(case((is_open, 1), else_=0)))
+    members = session.execute(
+        select(Job.step_run_id, func.count(), func.sum(case((is_open, 1), else_=0)))
         .select_from(JobMember)
         .join(Job, Job.id == JobMember.job_id)
-        .where(Job.step_run_id == step_run_id, JobMember.state != TrialState.CANCELLED)
-    ).one()
-    seconds, running = session.execute(
-        select(func.sum(Attempt.seconds), func.sum(case((Attempt.state.in_(HELD), 1), else_=0)))
+        .where(Job.step_run_id.in_(step_run_ids), JobMember.state != TrialState.CANCELLED)
+        .group_by(Job.step_run_id)
+    )
+    found = dict.fromkeys(step_run_ids, Progress(0, 0, 0.0, 0))
+    for run_id, total, still_open in members:
+        found[run_id] = Progress(total - int(still_open or 0), total, 0.0, 0)
+    attempts = session.execute(
+        select(
+            Job.step_run_id,
+            func.sum(Attempt.seconds),
+            func.sum(case((Attempt.state.in_(HELD), 1), else_=0)),
+        )
         .join(Job, Job.id == Attempt.job_id)
-        .where(Job.step_run_id == step_run_id)
-    ).one()
-    return Progress(total - int(still_open or 0), total, float(seconds or 0.0), int(running or 0))
+        .where(Job.step_run_id.in_(step_run_ids))
+        .group_by(Job.step_run_id)
+    )
+    for run_id, seconds, running in attempts:
+        found[run_id] = found[run_id]._replace(
+            seconds=float(seconds or 0.0), running=int(running or 0)
+        )
+    return found

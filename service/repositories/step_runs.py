@@ -172,10 +172,18 @@ def add_findings(
 
 def findings(session: Session, study_id: int) -> list[FindingValue]:
     """A study's findings, in the order they were made; those of stale steps left out."""
-    bodies = session.scalars(
-        select(Finding.body)
+    return [finding for _, finding in findings_after(session, study_id, 0, None)]
+
+
+def findings_after(
+    session: Session, study_id: int, after: int, limit: int | None
+) -> list[tuple[int, FindingValue]]:
+    """The same with their keys, those above ``after``, at most ``limit``."""
+    rows = session.execute(
+        select(Finding.id, Finding.body)
         .join(StepRun, StepRun.id == Finding.step_run_id)
-        .where(Finding.study_id == study_id, StepRun.state != StepState.STALE)
+        .where(Finding.study_id == study_id, Finding.id > after, StepRun.state != StepState.STALE)
         .order_by(Finding.id)
+        .limit(limit)
     )
-    return [FindingValue.model_validate_json(body) for body in bodies]
+    return [(key, FindingValue.model_validate_json(body)) for key, body in rows]

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, exists, or_, select, update
+from sqlalchemy import ColumnElement, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from recipes.run import JobKind
 from recipes.study import StudyState
 from service.clock import database_now
 from service.database.models import Attempt, Job, JobMember, Study, Trial
+from service.database.statements import json_text
 from service.database.types import OPEN_TRIAL_STATES
 from service.errors import NotFound
-from service.uids import is_uid
+from service.uids import DELETED, is_uid
 
 ACTIVE = (StudyState.PENDING, StudyState.RUNNING)
 """States in which a study's attempts are handed out and its conductor moves it on."""
@@ -45,6 +46,11 @@ def require(session: Session, uid: str, *, lock: bool = False) -> Study:
         if study is not None:
             return study
     raise NotFound("study", uid)
+
+
+def is_there() -> ColumnElement[bool]:
+    """Whether a study was not deleted. Needed where studies are not asked for by uid."""
+    return ~Study.uid.startswith(DELETED, autoescape=True)
 
 
 def require_id(session: Session, uid: str) -> int:
@@ -159,15 +165,41 @@ def active_configs(session: Session) -> list[tuple[int, str]]:
 
 
 def page(
-    session: Session, *, state: StudyState | None, before: int | None, limit: int
+    session: Session,
+    *,
+    state: StudyState | None,
+    before: int | None,
+    limit: int,
+    text: str = "",
+    without: StudyState | None = None,
 ) -> Sequence[Study]:
-    """Studies by falling key, those below ``before``."""
-    query = select(Study).order_by(Study.id.desc()).limit(limit)
+    """Studies by falling key, those below ``before``.
+
+    Args:
+        session: Any session.
+        state: In this state alone.
+        before: The key that a page before ended at.
+        limit: Most of them.
+        text: With this in their name, their task or their id, whatever the case.
+        without: Not in this state.
+    """
+    query = select(Study).where(is_there()).order_by(Study.id.desc()).limit(limit)
     if state is not None:
         query = query.where(Study.state == state)
+    if without is not None:
+        query = query.where(Study.state != without)
     if before is not None:
         query = query.where(Study.id < before)
+    if text:
+        fields = (Study.name, Study.uid, json_text(session, Study.config, "task"))
+        query = query.where(or_(*(each.icontains(text, autoescape=True) for each in fields)))
     return session.scalars(query).all()
+
+
+def count_by_state(session: Session) -> dict[StudyState, int]:
+    """How many studies are in each state that has any."""
+    query = select(Study.state, func.count()).where(is_there()).group_by(Study.state)
+    return dict(session.execute(query).all())
 
 
 def movable_uids(session: Session) -> Sequence[str]:

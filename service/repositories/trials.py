@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from recipes.outcome import MemberOutcome
-from recipes.trial import TrialCause, TrialState
+from recipes.trial import TrialCause, TrialPurpose, TrialState
 from service.database.models import Curve, CurvePoint, JobMember, StepRun, Trial
 from service.database.types import OPEN_TRIAL_STATES
 from service.errors import NotFound
@@ -46,6 +46,7 @@ class Light(NamedTuple):
     number: int
     params: str
     value: float | None
+    iterations: int
 
 
 def open_members(session: Session, job_id: int) -> list[Member]:
@@ -179,10 +180,11 @@ def light(
     round: int | None = None,
     pass_number: int | None = None,
     state: TrialState | None = None,
+    purpose: TrialPurpose | None = None,
 ) -> list[Light]:
     """What a study's trials are sorted by, by rising number."""
     query = (
-        select(Trial.number, Trial.params, Trial.value)
+        select(Trial.number, Trial.params, Trial.value, Trial.iterations)
         .join(StepRun, StepRun.id == Trial.step_run_id)
         .where(Trial.study_id == study_id)
         .order_by(Trial.number)
@@ -191,11 +193,11 @@ def light(
         (StepRun.number, step),
         (StepRun.round, round),
         (StepRun.pass_number, pass_number),
+        (Trial.state, state),
+        (Trial.purpose, purpose),
     ):
         if wanted is not None:
             query = query.where(column == wanted)
-    if state is not None:
-        query = query.where(Trial.state == state)
     return [Light._make(row) for row in session.execute(query)]
 
 
@@ -228,16 +230,18 @@ def ids(session: Session, study_id: int, numbers: Collection[int]) -> dict[int, 
     return dict(rows.all())
 
 
-def count(session: Session, step_run_id: int) -> Count:
-    """How many trials of a step run there are and have ended."""
+def counts(session: Session, step_run_ids: Collection[int]) -> dict[int, Count]:
+    """How many trials of some step runs there are and have ended, by the runs' keys."""
     rows = session.execute(
-        select(Trial.state, func.count())
-        .where(Trial.step_run_id == step_run_id)
-        .group_by(Trial.state)
+        select(Trial.step_run_id, Trial.state, func.count())
+        .where(Trial.step_run_id.in_(step_run_ids))
+        .group_by(Trial.step_run_id, Trial.state)
     )
-    by_state = dict(rows.all())
-    ended = sum(number for state, number in by_state.items() if state.has_ended)
-    return Count(ended, sum(by_state.values()))
+    found = dict.fromkeys(step_run_ids, Count(0, 0))
+    for step_run_id, state, number in rows:
+        ended, total = found[step_run_id]
+        found[step_run_id] = Count(ended + number * state.has_ended, total + number)
+    return found
 
 
 def last_iterations(session: Session, trial_ids: Iterable[int]) -> dict[int, int]:

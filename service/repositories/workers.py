@@ -22,6 +22,14 @@ def require(session: Session, uid: str) -> Worker:
     raise NotFound("worker", uid)
 
 
+def find(session: Session, uid: str) -> Worker:
+    """A worker, one that has left too. Raises NotFound."""
+    worker = session.scalar(select(Worker).where(Worker.uid == uid)) if is_uid(uid) else None
+    if worker is None:
+        raise NotFound("worker", uid)
+    return worker
+
+
 def seen(session: Session, uid: str, now: datetime) -> None:
     """Note a worker's heartbeat. Raises NotFound."""
     changed = None
@@ -72,11 +80,21 @@ def named(session: Session, name: str) -> Sequence[Worker]:
     ).all()
 
 
-def recent(session: Session, since: datetime, limit: int = 1000) -> Sequence[Worker]:
-    """Workers that are here or were heard of after ``since``, newest first."""
-    return session.scalars(
+def recent(
+    session: Session, since: datetime, *, limit: int = 1000, before: int | None = None
+) -> Sequence[Worker]:
+    """Workers that are here or were heard of after ``since``, newest first.
+
+    Args:
+        session: Any session.
+        since: When.
+        limit: Most of them.
+        before: Only those with a key below this one.
+    """
+    query = (
         select(Worker)
         .where(or_(Worker.seen_at > since, Worker.gone_at > since))
         .order_by(Worker.id.desc())
         .limit(limit)
-    ).all()
+    )
+    return session.scalars(query if before is None else query.where(Worker.id < before)).all()
