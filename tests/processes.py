@@ -20,7 +20,7 @@ import psutil
 
 from recipes.study import StudyConfig
 from service import server_file
-from service.commands.client import Client, ClientError
+from service.client import Client, ClientError
 from service.reports import comparable
 from service.server_file import ServerFile
 from service.views import StudyReport, StudyView
@@ -209,7 +209,7 @@ class Installation:
         return str(json.loads((self.data_dir / "server.json").read_text())["token"])
 
     def client(self) -> Client:
-        return Client(self.address, self.token)
+        return Client(self.address, self.token, patience_seconds=0)
 
     def add_agent(
         self, home: Path, *, slots: int = 1, name: str = "elsewhere"
@@ -298,7 +298,7 @@ class Installation:
         """
         with self.client() as client:
             config = StudyConfig(name="study", task=task, steps=steps, **fields)
-            return client.create_study(config).id
+            return client.create(config).id
 
     def wait(self, study: str, *, seconds: float = 180.0) -> StudyReport:
         """The report, once the study has ended or needs a person."""
@@ -309,7 +309,7 @@ class Installation:
                 every=0.1,
                 what=f"study {study}",
             )
-            return StudyReport.model_validate_json(client.report_json(study))
+            return client.report(study)
 
     def _has_ended(self, client: Client, study: str) -> bool:
         if self.restart_if_dead():

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from service.commands.console import fail, seconds_since_start
+from service.commands.login_link import login_link
 from service.commands.options import HereOptions
 from service.commands.wording import data_dir_option, serve_command
 
 if TYPE_CHECKING:
     from recipes.study import StudyConfig
-    from service.commands.client import Client
+    from service.client import Client
     from service.server_file import ServerFile
     from service.settings import Settings
     from service.views import StudyReport
@@ -36,11 +37,9 @@ class Place:
     settings: Settings
 
     def page(self, study: str, *, login: bool = True) -> str:
-        """The study's page; with ``login`` a link that signs a browser in."""
+        """The study's page; with ``login`` a link that signs one browser in, once."""
         path = f"/studies/{study}"
-        return f"{self.file.address}" + (
-            f"/login?token={self.file.token}&next={path}" if login else path
-        )
+        return login_link(self.file, path) if login else f"{self.file.address}{path}"
 
     def command(self, words: str) -> str:
         """A ``sevenstep study`` command for this service."""
@@ -59,9 +58,9 @@ def carry_out(config: StudyConfig, settings: Settings, options: HereOptions) -> 
         The exit code: 0 completed, 3 it needs a person, 1 failed or cancelled, 130
         interrupted.
     """
+    from service.client import Client, ClientError
     from service.commands import launch
-    from service.commands.client import Client, ClientError
-    from service.commands.progress import display_for, follow
+    from service.commands.progress import display_for
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
@@ -72,10 +71,10 @@ def carry_out(config: StudyConfig, settings: Settings, options: HereOptions) -> 
             place = Place(file, is_own, settings)
             with Client(file.address, file.token) as client:
                 with _cured(place):
-                    study = client.create_study(config).id
+                    study = client.create(config).id
                 typer.echo(f"Study {config.name} ({study}): {place.page(study)}", err=to_stderr)
                 with display_for(to_stderr=to_stderr) as display:
-                    follow(client, study, display, is_interrupted=_interrupted.is_set)
+                    client.follow(study, display, is_interrupted=_interrupted.is_set)
                 code = _conclude(client, study, place, options)
             if options.stay and is_own:
                 typer.echo("The page stays up until Ctrl-C.", err=to_stderr)
@@ -96,7 +95,7 @@ def _conclude(client: Client, study: str, place: Place, options: HereOptions) ->
 
     report = client.report(study)
     if options.as_json:
-        typer.echo(client.report_json(study))
+        typer.echo(client.document(study, "report.json"))
     for line in ending_lines(report, seconds=seconds_since_start()):
         typer.echo(line, err=options.as_json)
     ends = place.is_own and not options.stay
@@ -143,11 +142,11 @@ def _ways_on(report: StudyReport, place: Place, serve: str | None) -> Iterator[s
 @contextmanager
 def _cured(place: Place) -> Iterator[None]:
     """The cure of a refused task file names the service that runs, which has to end first."""
-    from service.commands.client import ClientError
+    from service.client import ClientError, Refused
 
     try:
         yield
-    except ClientError as error:
+    except Refused as error:
         if error.field != "task" or place.is_own:
             raise
         raise ClientError(

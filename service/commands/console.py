@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from recipes.redaction import redact
+
 if TYPE_CHECKING:
     from service.settings import Settings
 
@@ -49,12 +51,15 @@ def clear_errors() -> Iterator[None]:
     """Errors that a person can mend become one line and exit code 1."""
     from sqlalchemy.exc import ArgumentError, DBAPIError
 
+    from recipes.secret_file import SecretFileError
     from service.errors import ServiceError
 
     try:
         yield
     except ServiceError as error:
         fail(error.detail)
+    except SecretFileError as error:
+        fail(str(error))
     except DBAPIError as error:
         lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
         fail(f"the database cannot be used: {lines[0]}; check SEVENSTEP_DATABASE_URL")
@@ -92,5 +97,5 @@ def whole_number(option: str, low: int, high: int) -> Callable[[object], int]:
 
 def fail(message: str, *, code: int = 1) -> NoReturn:
     """Say why, and end."""
-    typer.echo(f"sevenstep: {message}", err=True)
+    typer.echo(f"sevenstep: {redact(message)}", err=True)
     raise typer.Exit(code)

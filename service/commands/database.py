@@ -37,3 +37,17 @@ def upgrade(
             finally:
                 database.dispose()
     typer.echo("The database has this release's schema.")
+
+
+@commands.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="The folder to make; it must not be there yet.")],
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the SQLite file.")] = None,
+) -> None:
+    """Back a SQLite installation up, while its service runs or not."""
+    settings = settings_of(data_dir=data_dir)
+    from service.backup import back_up
+
+    with clear_errors():
+        num_artifacts = back_up(settings, folder)
+    typer.echo(f"Backed up to {folder}: the database and {num_artifacts} artifacts.")

@@ -110,7 +110,7 @@ def _interval(steps: Sequence[StepReport]) -> str | None:
     if "lr_best" not in finder.learned:
         return None
     low, high, best = (rate(finder.learned[name]) for name in ("lr_low", "lr_high", "lr_best"))
-    return f"Learning rates to search: {low} to {high}; best {best}."
+    return f"Learning rates that make the loss fall: {low} to {high}; best {best}."
 
 
 def _findings(found: Sequence[Finding]) -> str:

@@ -56,7 +56,7 @@ def service(settings: Settings, *, slots: str) -> Iterator[tuple[ServerFile, boo
 
 def running(settings: Settings) -> ServerFile | None:
     """The service that has this data directory, if one runs and answers."""
-    from service.commands.client import Client
+    from service.client import Client
 
     file = server_file.read(settings.data_dir)
     if file is None or not file.is_alive:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recipes.logs import set_up
 from service.commands.console import clear_errors, fail, settings_of, whole_number
+from service.commands.login_link import login_link
 from service.commands.wording import serve_command
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 MOST_LOOKED_AT = 200
 """Newest studies looked at for the line on those that are held back."""
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the database and its files.")]
+ExitWithStdin = Annotated[
+    bool, typer.Option("--exit-with-stdin", hidden=True, help="End when stdin closes.")
+]
 
 
 def serve(
@@ -47,12 +51,9 @@ def serve(
         bool, typer.Option("--no-conductor", help="Leave studies to `sevenstep conductor`.")
     ] = False,
     data_dir: DataDir = None,
-    exit_with_stdin: Annotated[
-        bool, typer.Option("--exit-with-stdin", hidden=True, help="End when stdin closes.")
-    ] = False,
+    exit_with_stdin: ExitWithStdin = False,
 ) -> None:
     """Serve the REST interface and the pages, move studies on, and train on this machine."""
-    _log()
     settings = settings_of(
         host=host,
         port=port,
@@ -60,6 +61,7 @@ def serve(
         allow_task_files=allow_task_files or None,
         run_conductor=False if no_conductor else None,
     )
+    set_up(level=settings.log_level, format=settings.log_format)
     from service.web import serving
 
     stop = threading.Event()
@@ -75,16 +77,31 @@ def serve(
         )
 
 
-def conductor(data_dir: DataDir = None) -> None:
+def conductor(
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Say whether this machine's conductor lives: exit 0 or 1."),
+    ] = False,
+    data_dir: DataDir = None,
+    exit_with_stdin: ExitWithStdin = False,
+) -> None:
     """Move studies on, in a process of its own beside `serve --no-conductor` (Postgres)."""
-    _log()
     settings = settings_of(data_dir=data_dir)
+    from service.conductor.pulse import Pulse, is_fresh, pulse_file
+
+    if check:
+        if not is_fresh(pulse_file(settings.data_dir)):
+            fail(f"no conductor has stirred lately for {settings.data_dir}")
+        return
+    set_up(level=settings.log_level, format=settings.log_format)
     from service.conductor.conductor import Conductor
     from service.web.context import open_context
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: stop.set())
+    if exit_with_stdin:
+        threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
     with clear_errors():
         context = open_context(settings)
         if context.database.is_sqlite:
@@ -92,7 +109,9 @@ def conductor(data_dir: DataDir = None) -> None:
                 "a SQLite file belongs to one process, and `sevenstep serve` moves its studies"
                 " on; set SEVENSTEP_DATABASE_URL to a Postgres database"
             )
-        Conductor(context.database, settings=settings).run(stop)
+        pulse = Pulse(pulse_file(settings.data_dir))
+        Conductor(context.database, settings=settings, pulse=pulse).run(stop)
+        context.database.dispose()
 
 
 def num_slots(slots: str) -> int | None:
@@ -106,7 +125,7 @@ def num_slots(slots: str) -> int | None:
 
 def _announce(file: ServerFile, settings: Settings) -> None:
     typer.echo(f"Sevenstep {file.version} is ready at {file.address}")
-    typer.echo(f"Open {file.address}/login?token={file.token}")
+    typer.echo(f"Open {login_link(file)}")
     sys.stdout.flush()
     waiting = _held_back(file, settings)
     if waiting:
@@ -119,13 +138,13 @@ def _announce(file: ServerFile, settings: Settings) -> None:
 
 def _held_back(file: ServerFile, settings: Settings) -> list[str]:
     """Names of unfinished studies whose tasks this service was not started to run."""
-    from service.commands.client import Client
+    from service.client import Client
     from service.task_policy import may_run
 
     with Client(file.address, file.token) as client:
         return [
             f"{study.name} ({study.id})"
-            for study in client.studies(MOST_LOOKED_AT).items
+            for study in client.studies(limit=MOST_LOOKED_AT)
             if not study.state.has_ended and not may_run(study.task, settings)
         ]
 
@@ -134,11 +153,3 @@ def _watch_stdin(stop: threading.Event) -> None:
     while os.read(0, 4096):
         pass
     stop.set()
-
-
-def _log() -> None:
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    for noisy in ("uvicorn.error", "alembic.runtime.migration", "alembic.runtime.plugins"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

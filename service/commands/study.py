@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from service.commands.options import CreateOptions, taking
 from service.commands.task_option import check_options, describe_task, study_config
 
 if TYPE_CHECKING:
-    from service.commands.client import Client
+    from service.client import Client
     from service.views import StudyView
 
 commands = typer.Typer(help="Studies of the running service.", no_args_is_help=True)
@@ -46,7 +47,7 @@ def create(options: CreateOptions) -> None:
     check_options(options)
     with running_service(options.data_dir) as client:
         description, _ = describe_task(options)
-        view = client.create_study(study_config(options, description))
+        view = client.create(study_config(options, description))
         if options.as_json:
             typer.echo(view.model_dump_json(indent=2))
         else:
@@ -68,7 +69,7 @@ def list_studies(
     from service.pages.format import mark
 
     with running_service(data_dir) as client:
-        page = client.studies(limit)
+        page = client.study_page(limit)
     if as_json:
         typer.echo(page.model_dump_json(indent=2))
         return
@@ -89,7 +90,7 @@ def show(study: StudyId, as_json: AsJson = False, data_dir: DataDir = None) -> N
 
     with running_service(data_dir) as client:
         if as_json:
-            typer.echo(client.report_json(study))
+            typer.echo(client.document(study, "report.json"))
             return
         view = client.study(study)
         typer.echo(f"{view.name} ({view.task}, seed {view.seed}): {now(view, has_worker=True)}")
@@ -101,9 +102,12 @@ def show(study: StudyId, as_json: AsJson = False, data_dir: DataDir = None) -> N
 @commands.command()
 def pause(study: StudyId, data_dir: DataDir = None) -> None:
     """Hold a study: what runs comes to its end, nothing more begins."""
+    from service.commands.wording import data_dir_option
+
     with running_service(data_dir) as client:
         client.pause(study)
-    typer.echo(f"Study {study} is paused; `sevenstep study resume {study}` lets it go on.")
+    resume = f"sevenstep study resume {study}{data_dir_option(settings_of(data_dir=data_dir))}"
+    typer.echo(f"Study {study} is paused; `{resume}` lets it go on.")
 
 
 @commands.command()
@@ -119,6 +123,26 @@ def cancel(study: StudyId, data_dir: DataDir = None) -> None:
     with running_service(data_dir) as client:
         client.cancel(study)
     typer.echo(f"Study {study} is cancelled.")
+
+
+@commands.command()
+def delete(
+    study: StudyId,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask; without a terminal this is needed.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Delete a study that has ended, for good: its trials, curves, reports and files."""
+    with running_service(data_dir) as client:
+        view = client.study(study)
+        if not yes:
+            if not sys.stdin.isatty():
+                fail("--yes: not given, and there is no terminal to ask; pass --yes", code=2)
+            num_trials = view.num_trials
+            typer.confirm(f"Delete {view.name} with its {num_trials} trials for good?", abort=True)
+        client.delete(study, confirm=view.name, if_version=view.version)
+    typer.echo(f"Study {study} is deleted.")
 
 
 @commands.command()
@@ -153,7 +177,7 @@ def skip(
 def running_service(data_dir: Path | None) -> Iterator[Client]:
     """A client of the service that runs on this machine; ends the command if there is none."""
     from service import server_file
-    from service.commands.client import Client, ClientError
+    from service.client import Client, ClientError
     from service.commands.wording import data_dir_option
 
     settings = settings_of(data_dir=data_dir)

@@ -16,8 +16,6 @@ from service.commands.study import AsJson, DataDir, StudyId, running_service
 if TYPE_CHECKING:
     from service.views import TrialSummary
 
-PAGE = 200
-"""Trials asked for at a time."""
 NUM_VALUES = 5
 """Values of a curve shown in a line; all of them with --json."""
 
@@ -67,22 +65,9 @@ def trials(
     data_dir: DataDir = None,
 ) -> None:
     """A study's trials: setting, state and value of each."""
-    found: list[TrialSummary] = []
-    cursor: str | None = None
     with running_service(data_dir) as client:
-        while len(found) < limit:
-            page = client.trials(
-                study,
-                step=step,
-                state=None if state is None else state.value,
-                sort=sort,
-                limit=min(PAGE, limit - len(found)),
-                cursor=cursor,
-            )
-            found += page.items
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+        known = client.trials(study, step=step, state=state, sort=sort, limit=limit + 1)
+    found = known[:limit]
     if as_json:
         typer.echo("[" + ",\n".join(each.model_dump_json() for each in found) + "]")
         return
@@ -90,7 +75,7 @@ def trials(
         typer.echo(_line(each))
     if not found:
         typer.echo("No such trials.")
-    elif cursor is not None:
+    elif len(known) > limit:
         typer.echo(f"Showing {len(found)}; --limit shows more.")
 
 
