@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from service.commands import database, run, serve, study, study_results
+from service.commands import database, diagnose, run, serve, study, study_results, token
 
 
 def commands(app: typer.Typer) -> None:
@@ -13,8 +13,10 @@ def commands(app: typer.Typer) -> None:
     app.command()(run.run)
     app.command()(run.check)
     app.command("lr-find")(run.lr_find)
+    app.command()(diagnose.diagnose)
     app.command()(serve.serve)
     app.command()(serve.conductor)
     study_results.add_to(study.commands)
     app.add_typer(study.commands, name="study")
+    app.add_typer(token.commands, name="token")
     app.add_typer(database.commands, name="db")

@@ -5,9 +5,14 @@ ServiceError
 ├── Conflict                409  conflict
 │   ├── Fenced              409  fenced              the attempt belongs to someone else now
 │   ├── InvalidState        409  invalid_state       not in this state
-│   └── ConflictingPoints   409  conflicting_points  another value for a stored curve point
+│   ├── ConflictingPoints   409  conflicting_points  another value for a stored curve point
+│   └── KeyInUse            409  idempotency_key_in_use  the first request is under way
+├── ChangedSince            412  changed_since       somebody changed the study since
+├── UnsupportedMedia        415  unsupported_media_type  the body is not JSON, or encoded
+├── KeyReused               422  idempotency_key_reused  another request came with this key
 ├── InvalidInput            422  invalid_input       names field, value and cure
 ├── TooLarge                413  too_large
+├── NoRoom                  507  no_room             a quota, or the disk, is full
 └── StartupError            503  the service cannot serve; the message names the cure
     ├── SchemaTooOld             the database needs an upgrade
     ├── SchemaTooNew             the database was written by a newer release
@@ -83,6 +88,54 @@ class ConflictingPoints(Conflict):
     title = "Another value is stored for this curve point"
 
 
+class KeyInUse(Conflict):
+    """A request with this Idempotency-Key is being worked on."""
+
+    code = "idempotency_key_in_use"
+    title = "The first request is still under way"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a request with this Idempotency-Key is still being worked on; send it again shortly"
+        )
+
+
+class ChangedSince(ServiceError):
+    """The study is not at the version that the request asks for."""
+
+    status = 412
+    code = "changed_since"
+    title = "Changed since you looked"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(
+            f"the study is at version {version} now; look at it again, then send If-Match:"
+            f' "{version}" (the `version` of its answer, in quotes; a weak tag never fits)'
+        )
+        self.version = version
+
+
+class UnsupportedMedia(ServiceError):
+    """The body is of a kind that is not read."""
+
+    status = 415
+    code = "unsupported_media_type"
+    title = "Unsupported media type"
+
+
+class KeyReused(ServiceError):
+    """Another request came with this Idempotency-Key."""
+
+    status = 422
+    code = "idempotency_key_reused"
+    title = "The key was used for another request"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another request came with this Idempotency-Key; make a new key for a new request"
+        )
+
+
 class InvalidInput(ServiceError):
     """A value in the request does not fit. Names field, value and cure."""
 
@@ -107,6 +160,14 @@ class TooLarge(ServiceError):
     def __init__(self, what: str, limit_bytes: int) -> None:
         super().__init__(f"{what} may hold at most {limit_bytes} bytes")
         self.limit_bytes = limit_bytes
+
+
+class NoRoom(ServiceError):
+    """What was sent cannot be kept: a quota, or the disk, is full. The message has the cure."""
+
+    status = 507
+    code = "no_room"
+    title = "There is no room"
 
 
 class StartupError(ServiceError):

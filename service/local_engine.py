@@ -20,6 +20,8 @@ from collections.abc import Callable
 from io import BufferedWriter
 from pathlib import Path
 
+from service.settings import SECRETS
+
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -27,6 +29,9 @@ LONGEST_PAUSE_SECONDS = 30.0
 HEALTHY_SECONDS = 30.0
 """An agent that lived this long is started again without a longer pause."""
 STOP_SECONDS = 6.0
+KEPT_BACK = frozenset(
+    f"SEVENSTEP_{name}{how}".upper() for name in (*SECRETS, "token") for how in ("", "_file")
+)
 LOG_NAME = "worker.log"
 MAX_LOG_BYTES = 8 * 2**20
 
@@ -60,7 +65,9 @@ class LocalEngine:
             *("--name", self.name, "--exit-with-stdin"),
         ]
         self._environment = {
-            **os.environ,
+            # It needs none of the service's secrets. A token's file would be another's, and the
+            # agent does not choose between two.
+            **{name: value for name, value in os.environ.items() if name not in KEPT_BACK},
             "SEVENSTEP_TOKEN": token,
             "SEVENSTEP_DATA_DIR": str(data_dir),
         }

@@ -72,7 +72,8 @@ def _result(report: StudyReport) -> Iterator[str]:
     value = estimate(best.value, best.standard_error)
     where = results.best_sentence(best)
     yield plain(f"{best.metric.capitalize()} {value}: {where[0].lower()}{where[1:]}")
-    yield f"95 % interval: {results.interval(best.value, best.standard_error)}."
+    interval = results.interval(best.value, best.standard_error, best.metric)
+    yield f"95 % interval: {interval}."
     yield ""
     yield from _settings(best, report.incumbent)
     others = [f"trial {trial}" for trial in best.tied if trial != best.trial]

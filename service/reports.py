@@ -13,6 +13,7 @@ from recipes.step import StepKind, StepReport
 from service import trials
 from service.repeat import repeat
 from service.repositories import step_runs, studies, workers
+from service.step_views import step_views
 from service.stored import config_of, description_of, result_of
 from service.study_views import budgets, problem
 from service.views import RoundView, StudyReport
@@ -21,8 +22,17 @@ FIRST_SEARCH = StepKind.COARSE_SEARCH.number
 """From this step on there are rounds to tell of."""
 
 
-def report(session: Session, uid: str) -> StudyReport:
-    """Everything a study found out so far. Raises NotFound."""
+def report(session: Session, uid: str, *, origin: str | None = None) -> StudyReport:
+    """Everything a study found out so far.
+
+    Args:
+        session: Any session.
+        uid: The study.
+        origin: How the service is reached, for the commands of actions; None: without them.
+
+    Raises:
+        NotFound: There is no such study.
+    """
     study = studies.require(session, uid)
     config = config_of(study.config)
     result = None if study.result is None else result_of(study.result)
@@ -47,7 +57,7 @@ def report(session: Session, uid: str) -> StudyReport:
         not_tried=result.not_tried if result else (),
         rounds=rounds(step_runs.judged(runs), result),
         budget=budgets(session, [study])[study.id],
-        steps=tuple(step_runs.view(run) for run in runs),
+        steps=tuple(step_views(session, study, runs, runs, origin=origin)),
         findings=tuple(step_runs.findings(session, study.id)),
         trials=tuple(trials.summaries(session, study)),
         repeat=repeat(
@@ -84,10 +94,11 @@ def rounds(history: Sequence[StepReport], result: Result | None) -> tuple[RoundV
 
 NEVER_COMPARED = {
     *("id", "name", "problem", "device", "versions"),
-    *("measured", "seconds", "wall_seconds", "device_seconds"),
+    *("measured", "seconds", "wall_seconds", "device_seconds", "curl"),
     *(f"{what}_at" for what in ("created", "started", "ended", "finished")),
 }
-"""Fields that differ between equal studies: names, moments, durations, prices, machines."""
+"""Fields that differ between equal studies: names, moments, durations, prices, machines, and
+commands, which hold the study's id."""
 
 
 def comparable(study_report: StudyReport) -> dict[str, Any]:

@@ -6,10 +6,15 @@ import os
 import pwd
 from pathlib import Path
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from recipes.logs import LogFormat, LogLevel
+from recipes.secret_file import SecretFileSource
 from service.errors import DataDirError
+
+SECRETS = ("database_url", "database_password", "admin_token", "worker_token")
+"""Settings that may come by file."""
 
 
 def default_data_dir() -> Path:
@@ -37,6 +42,11 @@ class Settings(BaseSettings):
 
     Each field is read from ``SEVENSTEP_<FIELD>``; ``SEVENSTEP_DATABASE_URL`` for
     ``database_url``. Lists are JSON: ``SEVENSTEP_ALLOWED_HOSTS='["studies.example"]'``.
+    Secrets may come by file: ``SEVENSTEP_ADMIN_TOKEN_FILE`` names the one that holds
+    ``admin_token``.
+
+    Raises:
+        SecretFileError: A secret's file cannot be used.
     """
 
     model_config = SettingsConfigDict(env_prefix="SEVENSTEP_", frozen=True, extra="ignore")
@@ -45,6 +55,12 @@ class Settings(BaseSettings):
     """Folder of the SQLite file, ``server.json``, logs and artifacts."""
     database_url: str = ""
     """SQLAlchemy URL. Empty: ``sevenstep.db`` in ``data_dir``. Postgres: ``postgresql://...``."""
+    database_password: SecretStr | None = None
+    """Password for ``database_url``, where the URL itself has none."""
+    admin_token: SecretStr | None = None
+    """A token of scope admin, made elsewhere: known from the start on. Left out: one is made."""
+    worker_token: SecretStr | None = None
+    """A token of scope worker, made elsewhere, that all workers of this service may share."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(default=8080, ge=0, le=65535)
@@ -77,11 +93,61 @@ class Settings(BaseSettings):
     """Largest request body, artifacts aside."""
     max_artifact_bytes: int = Field(default=2 * 2**30, ge=1024)
     """Largest artifact."""
+    kept_answer_hours: float = Field(default=24.0, gt=0, le=24 * 365)
+    """How long the answer to a request with an ``Idempotency-Key`` is kept."""
+    max_study_artifacts_bytes: int | None = Field(default=None, ge=1024)
+    """Most that one study's artifacts may hold together; no limit when left out."""
+    max_all_artifacts_bytes: int | None = Field(default=None, ge=1024)
+    """Most that all artifacts may hold together; no limit when left out."""
+    keep_artifacts_days: float | None = Field(default=None, ge=0)
+    """How long the artifacts of an ended study are kept; for good when left out."""
+    keep_events_days: float | None = Field(default=None, ge=0)
+    """How long the events of an ended study are kept; for good when left out."""
+
+    log_format: LogFormat = LogFormat.PLAIN
+    """``plain``: lines for people; ``json``: an object a line."""
+    log_level: LogLevel = LogLevel.INFO
+    """The least that is logged: ``debug``, ``info``, ``warning`` or ``error``."""
+    log_requests: bool = False
+    """Whether every request that was answered gets a line, workers' polls aside."""
+
+    max_requests_per_second: float = Field(default=200.0, ge=0)
+    """Requests of one token, or of one browser, beside those below; 0: no limit. Ten seconds'
+    worth may come at once, as for each of these."""
+    max_heartbeats_per_second: float = Field(default=100.0, ge=0)
+    """Heartbeats and ends of one attempt, and of all workers behind one token; 0: no limit."""
+    max_points_requests_per_second: float = Field(default=50.0, ge=0)
+    """Batches of curve points and artifacts of one attempt; 0: no limit."""
+    max_claims_per_second: float = Field(default=100.0, ge=0)
+    """Claims and registrations of all workers behind one token; 0: no limit."""
+    max_failed_logins_per_minute: float = Field(default=30.0, ge=0)
+    """Failed attempts to sign in from one address; 0: no limit."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Keywords first, then the environment, then files that it names."""
+        return init_settings, env_settings, SecretFileSource(settings_cls, SECRETS)
 
     @property
     def resolved_database_url(self) -> str:
-        """The database's URL, the default filled in."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'sevenstep.db'}"
+        """The database's URL, the default and the password filled in."""
+        url = self.database_url or f"sqlite:///{self.data_dir / 'sevenstep.db'}"
+        if self.database_password is None or url.startswith("sqlite"):
+            return url
+        from sqlalchemy.engine import make_url  # scripts have these settings, and no SQL
+
+        parsed = make_url(url)
+        if parsed.password is not None:
+            return url
+        password = self.database_password.get_secret_value()
+        return parsed.set(password=password).render_as_string(hide_password=False)
 
     @property
     def artifacts_dir(self) -> Path:

@@ -8,24 +8,56 @@ from sqlalchemy.orm import Session
 
 from recipes.step import StepReport, StepState
 from recipes.study import StudyState
-from service import events
+from service import cursors, events
 from service import rerun as reruns
 from service.database.models import StepRun, Study
 from service.database.statements import plain_text
 from service.errors import InvalidInput, InvalidState, NotFound
 from service.repositories import step_runs, studies
+from service.step_views import step_views
 from service.study_views import situation, view
 from service.verbs import Verb, refusal
-from service.views import StepView, StudyView
+from service.views import StepPage, StepView, StudyView
 
 MAX_REASON = 1000
 """Characters of the reason for skipping a step."""
 
 
-def steps(session: Session, uid: str) -> list[StepView]:
-    """The runs of a study's steps, oldest first. Raises NotFound."""
-    study_id = studies.require_id(session, uid)
-    return [step_runs.view(run) for run in step_runs.of_study(session, study_id)]
+def steps(session: Session, uid: str, *, origin: str | None = None) -> list[StepView]:
+    """The runs of a study's steps, oldest first.
+
+    Args:
+        session: Any session.
+        uid: The study.
+        origin: How the service is reached, for the commands of actions; None: without them.
+
+    Raises:
+        NotFound: There is no such study.
+    """
+    study = studies.require(session, uid)
+    runs = step_runs.of_study(session, study.id)
+    return step_views(session, study, runs, runs, origin=origin)
+
+
+def step_page(
+    session: Session, uid: str, *, limit: int, cursor: str | None, origin: str | None = None
+) -> StepPage:
+    """A page of the same.
+
+    Raises:
+        NotFound: There is no such study.
+        InvalidInput: ``limit`` or ``cursor`` does not fit.
+    """
+    cursors.check_limit(limit)
+    after = cursors.decode("steps", cursor) or 0
+    study = studies.require(session, uid)
+    runs = step_runs.of_study(session, study.id)
+    left = [run for run in runs if run.id > after]
+    shown = left[:limit]
+    return StepPage(
+        items=tuple(step_views(session, study, runs, shown, origin=origin)),
+        next_cursor=cursors.encode("steps", shown[-1].id) if len(left) > limit else None,
+    )
 
 
 def step(
@@ -35,17 +67,19 @@ def step(
     *,
     round: int | None = None,
     pass_number: int | None = None,
+    origin: str | None = None,
 ) -> StepView:
-    """A run of a step: the latest one, or that of a round and pass. Raises NotFound."""
-    study_id = studies.require_id(session, uid)
-    matching = [
-        run
-        for run in step_runs.of_study(session, study_id)
-        if _is_it(run, number, round, pass_number)
-    ]
+    """A run of a step: the latest one, or that of a round and pass.
+
+    Raises:
+        NotFound: There is no such study, or the step had no such run.
+    """
+    study = studies.require(session, uid)
+    runs = step_runs.of_study(session, study.id)
+    matching = [run for run in runs if _is_it(run, number, round, pass_number)]
     if not matching:
         raise NotFound("run of step", number)
-    return step_runs.view(matching[-1])
+    return step_views(session, study, runs, matching[-1:], origin=origin)[0]
 
 
 def accept(

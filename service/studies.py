@@ -12,6 +12,7 @@ from service import cursors, events
 from service.attempt_end import stop_work
 from service.clock import database_now, utc_now
 from service.database.models import Study
+from service.database.statements import plain_text
 from service.errors import InvalidInput, InvalidState
 from service.reports import report
 from service.repositories import jobs, step_runs
@@ -25,6 +26,7 @@ from service.views import StudyPage, StudyView
 
 __all__ = [
     "cancel",
+    "count_by_state",
     "create",
     "get",
     "list_studies",
@@ -79,20 +81,42 @@ def list_studies(
     state: StudyState | None = None,
     limit: int = 50,
     cursor: str | None = None,
+    text: str = "",
+    without: StudyState | None = None,
 ) -> StudyPage:
     """Studies, newest first.
+
+    Args:
+        session: Any session.
+        state: In this state alone.
+        limit: Most on the page.
+        cursor: Where an earlier page of the same list ended.
+        text: With this in their name, task or id.
+        without: Not in this state.
 
     Raises:
         InvalidInput: ``limit`` or ``cursor`` does not fit.
     """
     cursors.check_limit(limit)
     before = cursors.decode("studies", cursor)
-    found = repository.page(session, state=state, before=before, limit=limit + 1)
+    found = repository.page(
+        session,
+        state=state,
+        before=before,
+        limit=limit + 1,
+        text=plain_text(text) or "",
+        without=without,
+    )
     shown = found[:limit]
     return StudyPage(
         items=summaries(session, shown),
         next_cursor=cursors.encode("studies", shown[-1].id) if len(found) > limit else None,
     )
+
+
+def count_by_state(session: Session) -> dict[StudyState, int]:
+    """How many studies are in each state that has any."""
+    return repository.count_by_state(session)
 
 
 def pause(session: Session, uid: str) -> StudyView:

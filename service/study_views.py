@@ -14,6 +14,7 @@ from service import verbs
 from service.clock import database_now
 from service.database.models import StepRun, Study
 from service.repositories import spending, step_runs, trials
+from service.repositories.spending import Progress
 from service.spending import eta_seconds, spent
 from service.stored import config_of, result_of
 from service.verbs import Situation
@@ -28,6 +29,7 @@ def view(session: Session, study: Study) -> StudyView:
     result = None if study.result is None else result_of(study.result)
     return StudyView(
         id=study.uid,
+        version=study.version,
         name=study.name,
         state=study.state,
         reason=study.reason,
@@ -43,7 +45,7 @@ def view(session: Session, study: Study) -> StudyView:
         created_at=study.created_at,
         started_at=study.started_at,
         finished_at=study.finished_at,
-        current=_current(session, study, runs[-1] if runs else None),
+        current=_current(session, [(study, run) for run in runs[-1:]]).get(study.id),
         steps=tuple(_step_summary(run) for run in runs),
         planned_steps=config.steps,
         num_trials=study.num_trials,
@@ -64,8 +66,11 @@ def summaries(session: Session, studies: Sequence[Study]) -> tuple[StudySummary,
     """Studies as lines of a list, in a few queries for all of them."""
     latest = step_runs.latest(session, [study.id for study in studies])
     spendings = budgets(session, studies)
+    begun = [(study, latest[study.id]) for study in studies if study.id in latest]
+    current = _current(session, begun)
     return tuple(
-        _summary(session, study, latest.get(study.id), spendings[study.id]) for study in studies
+        _summary(study, latest.get(study.id), spendings[study.id], current.get(study.id))
+        for study in studies
     )
 
 
@@ -101,22 +106,38 @@ def problem(study: Study) -> TaskProblem | None:
     return None if study.problem is None else TaskProblem.model_validate_json(study.problem)
 
 
-def _current(session: Session, study: Study, run: StepRun | None) -> CurrentStep | None:
-    if study.state.has_ended or run is None or run.state is not StepState.RUNNING:
-        return None
-    count = trials.count(session, run.id)
-    progress = spending.progress(session, run.id)
-    return CurrentStep(
-        step=run.number,
-        kind=step_runs.kind_of(run.number),
-        round=run.round,
-        pass_number=run.pass_number,
-        progress=progress.done / progress.total if progress.total else 0.0,
-        done=count.ended,
-        total=count.total,
-        eta_seconds=eta_seconds(progress),
-        sentence=run.plan or "",
-    )
+def _current(
+    session: Session, latest: Collection[tuple[Study, StepRun]]
+) -> Mapping[int, CurrentStep]:
+    """What those studies do whose latest run of a step is under way, by the studies' keys."""
+    under_way = [
+        (study, run)
+        for study, run in latest
+        if not study.state.has_ended and run.state is StepState.RUNNING
+    ]
+    if not under_way:
+        return {}
+    run_ids = [run.id for _, run in under_way]
+    counts = trials.counts(session, run_ids)
+    progresses = spending.progress(session, run_ids)
+    return {
+        study.id: CurrentStep(
+            step=run.number,
+            kind=step_runs.kind_of(run.number),
+            round=run.round,
+            pass_number=run.pass_number,
+            progress=_share(progresses[run.id]),
+            done=counts[run.id].ended,
+            total=counts[run.id].total,
+            eta_seconds=eta_seconds(progresses[run.id]),
+            sentence=run.plan or "",
+        )
+        for study, run in under_way
+    }
+
+
+def _share(progress: Progress) -> float:
+    return progress.done / progress.total if progress.total else 0.0
 
 
 def _step_summary(run: StepRun) -> StepSummary:
@@ -135,7 +156,7 @@ def _step_summary(run: StepRun) -> StepSummary:
 
 
 def _summary(
-    session: Session, study: Study, latest: StepRun | None, budget: BudgetView
+    study: Study, latest: StepRun | None, budget: BudgetView, current: CurrentStep | None
 ) -> StudySummary:
     if study.state is StudyState.PENDING and study.rerun_from is not None:
         sentence = "waits for a worker to describe the changed task"
@@ -157,7 +178,7 @@ def _summary(
         started_at=study.started_at,
         finished_at=study.finished_at,
         num_trials=study.num_trials,
-        current=_current(session, study, latest),
+        current=current,
         best=None if study.result is None else result_of(study.result).best,
         budget=budget,
         sentence=sentence,

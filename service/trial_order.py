@@ -12,6 +12,8 @@ from service.repositories.trials import Light
 
 NUMBER = "number"
 VALUE = "value"
+RUNG = "rung"
+"""Those that trained longest first, and of those that came equally far by value."""
 
 
 def ordered(trials: Sequence[Light], sort: str) -> list[int]:
@@ -19,8 +21,9 @@ def ordered(trials: Sequence[Light], sort: str) -> list[int]:
 
     Args:
         trials: By rising number.
-        sort: ``number``, ``value`` or the name of a hyperparameter; with a minus before it,
-            downwards. Of equals the first made comes first; those without a value come last.
+        sort: ``number``, ``value``, ``rung`` or the name of a hyperparameter; with a minus
+            before it, downwards (for ``rung``: the highest value first in each). Of equals
+            the first made comes first; those without a value come last.
 
     Raises:
         InvalidInput: No trial has a hyperparameter of that name.
@@ -30,6 +33,10 @@ def ordered(trials: Sequence[Light], sort: str) -> list[int]:
     if name == NUMBER:
         numbers = [trial.number for trial in trials]
         return numbers[::-1] if falls else numbers
+    if name == RUNG:
+        trained = {trial.number: trial.iterations for trial in trials}
+        by_value = ordered(trials, f"-{VALUE}" if falls else VALUE)
+        return sorted(by_value, key=lambda number: -trained[number])
     keys = {trial.number: _value(trial, name) for trial in trials}
     if name != VALUE and trials and all(key is None for key in keys.values()):
         known = sorted({each for trial in trials for each in json.loads(trial.params)})

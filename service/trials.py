@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from recipes.finding import Finding
-from recipes.trial import TrialState
+from recipes.outcome import Initialisation
+from recipes.trial import TrialPurpose, TrialState
 from service import cursors
 from service.database.models import Study
-from service.repositories import attempts, step_runs, studies
+from service.repositories import attempt_history, attempts, step_runs, studies
 from service.repositories import curves as curve_repository
 from service.repositories import trials as repository
 from service.stored import description_of
@@ -18,6 +19,7 @@ from service.views import (
     AttemptView,
     CurvesView,
     CurveView,
+    FindingPage,
     TrialPage,
     TrialSummary,
     TrialView,
@@ -32,6 +34,7 @@ def list_trials(
     round: int | None = None,
     pass_number: int | None = None,
     state: TrialState | None = None,
+    purpose: TrialPurpose | None = None,
     sort: str = NUMBER,
     limit: int = 50,
     cursor: str | None = None,
@@ -45,8 +48,10 @@ def list_trials(
         round: Of runs of a step in this round alone.
         pass_number: Of this pass alone.
         state: In this state alone.
-        sort: ``number``, ``value`` (at the best epoch) or the name of a hyperparameter; a
-            minus before it turns the order. Those without a value come last either way.
+        purpose: Made for this alone.
+        sort: ``number``, ``value`` (at the best epoch), ``rung`` (those that trained longest
+            first) or the name of a hyperparameter; a minus before it turns the order. Those
+            without a value come last either way.
         limit: Most on the page.
         cursor: Where an earlier page of the same order ended.
 
@@ -59,7 +64,13 @@ def list_trials(
     first = cursors.decode(kind, cursor) or 0
     study = studies.require(session, uid)
     light = repository.light(
-        session, study.id, step=step, round=round, pass_number=pass_number, state=state
+        session,
+        study.id,
+        step=step,
+        round=round,
+        pass_number=pass_number,
+        state=state,
+        purpose=purpose,
     )
     order = ordered(light, sort)
     numbers = order[first : first + limit]
@@ -123,6 +134,27 @@ def curves(session: Session, uid: str, number: int) -> CurvesView:
     )
 
 
+def initialisation(session: Session, uid: str, number: int) -> Initialisation | None:
+    """What a trial measured of the untrained model's layers; None for one that did not.
+
+    Raises:
+        NotFound: There is no such study or trial.
+    """
+    trial, _ = repository.require(session, studies.require_id(session, uid), number)
+    found = outcome(trial)
+    return None if found is None else found.initialisation
+
+
+def place_in_queue(session: Session, uid: str, number: int) -> int | None:
+    """How many attempts are handed out before a trial's; None where it has none queued.
+
+    Raises:
+        NotFound: There is no such study or trial.
+    """
+    trial, _ = repository.require(session, studies.require_id(session, uid), number)
+    return attempt_history.num_queued_before(session, trial.id)
+
+
 def findings(session: Session, uid: str) -> list[Finding]:
     """A study's findings, in the order they were made; those of stale steps left out.
 
@@ -130,6 +162,27 @@ def findings(session: Session, uid: str) -> list[Finding]:
         NotFound: There is no such study.
     """
     return step_runs.findings(session, studies.require_id(session, uid))
+
+
+def finding_page(
+    session: Session, uid: str, *, limit: int, cursor: str | None = None
+) -> FindingPage:
+    """A page of the same.
+
+    Raises:
+        NotFound: There is no such study.
+        InvalidInput: ``limit`` or ``cursor`` does not fit.
+    """
+    cursors.check_limit(limit)
+    after = cursors.decode("findings", cursor) or 0
+    study_id = studies.require_id(session, uid)
+    found = step_runs.findings_after(session, study_id, after, limit + 1)
+    return FindingPage(
+        items=tuple(finding for _, finding in found[:limit]),
+        next_cursor=(
+            cursors.encode("findings", found[limit - 1][0]) if len(found) > limit else None
+        ),
+    )
 
 
 def summaries(

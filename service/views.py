@@ -15,15 +15,50 @@ from recipes.finding import Finding
 from recipes.hypothesis import Effect, Hypothesis
 from recipes.result import Best, Compared, Result, TestResult
 from recipes.space import ParameterValue, SearchSpace
-from recipes.step import StepKind, StepReport, StepState
+from recipes.step import Action, StepKind, StepReport, StepState
 from recipes.study import SearchOptions, StudyConfig, StudyState
 from recipes.trial import TrialCause, TrialPurpose, TrialState
 from recipes.value import Number, Value
 from recipes.wire import AttemptState, WorkerState
 from service.verbs import Verb
 
-StepView = StepReport
-"""A step as it is answered: the report, or as much of it as there is while the step runs."""
+
+class ActionCost(Value):
+    """What an action is expected to cost, by what the same work cost before.
+
+    Attributes:
+        seconds: Of active time.
+        epochs: Passes over the training data, by all trials together.
+    """
+
+    seconds: float
+    epochs: float
+
+
+class ActionView(Action):
+    """An action, what it would cost, and the command that has it done.
+
+    Attributes:
+        cost: Of running the step again (``widen``, ``change``) or of another round
+            (``loop``); None where nothing like it has run.
+        curl: For a POSIX shell in which ``TOKEN`` is set; None while there is nothing to do.
+    """
+
+    cost: ActionCost | None
+    curl: str | None
+
+
+class StepView(StepReport):
+    """A step as it is answered: the report, or as much of it as there is while it runs."""
+
+    action: ActionView | None = None
+
+
+class StepPage(Value):
+    """Runs of steps, oldest first. ``next_cursor`` asks for more; None: there are none."""
+
+    items: tuple[StepView, ...]
+    next_cursor: str | None
 
 
 class StepSummary(Value):
@@ -97,6 +132,8 @@ class StudyView(Value):
     """A study.
 
     Attributes:
+        version: Counts its changes. Sent as ``If-Match: "<version>"`` with a verb, it makes
+            sure that nobody changed the study since.
         incumbent: The person's present setting; empty when none was given.
         result: Everything concluded so far; ``best`` is its best.
         verbs: What a person can do now that would change something.
@@ -104,6 +141,7 @@ class StudyView(Value):
     """
 
     id: str
+    version: int
     name: str
     state: StudyState
     reason: str | None
@@ -285,13 +323,20 @@ class StudyReport(Value):
     not_tried: tuple[str, ...]
     rounds: tuple[RoundView, ...]
     budget: BudgetView
-    steps: tuple[StepReport, ...]
+    steps: tuple[StepView, ...]
     findings: tuple[Finding, ...]
     trials: tuple[TrialSummary, ...]
     repeat: Repeat
     created_at: AwareDatetime
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None
+
+
+class FindingPage(Value):
+    """Findings in the order they were made. ``next_cursor`` asks for more; None: no more."""
+
+    items: tuple[Finding, ...]
+    next_cursor: str | None
 
 
 class WorkerView(Value):
@@ -308,6 +353,13 @@ class WorkerView(Value):
     seen_at: AwareDatetime
 
 
+class WorkerPage(Value):
+    """Workers, newest first. ``next_cursor`` asks for more; None: there are none."""
+
+    items: tuple[WorkerView, ...]
+    next_cursor: str | None
+
+
 class EventView(Value):
     """Something that happened in a study. ``sequence`` rises by study, from 1 on."""
 
@@ -315,3 +367,9 @@ class EventView(Value):
     kind: str  # study, step, trial or points
     payload: dict[str, Any]
     at: AwareDatetime
+
+
+class StudyEventView(EventView):
+    """The same in a stream of several studies."""
+
+    study: str

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from recipes.wire import RegisterAnswer, RegisterRequest, WorkerState
-from service import attempts
+from service import attempts, cursors
 from service.clock import database_now
 from service.database.models import Worker
 from service.errors import InvalidInput
+from service.repositories import attempt_history
 from service.repositories import attempts as attempt_repository
 from service.repositories import workers as repository
+from service.repositories.attempt_history import WorkerAttempt
 from service.settings import Settings
 from service.uids import new_uid
-from service.views import WorkerView
+from service.views import WorkerPage, WorkerView
 
 MAX_VERSION = 64
 LATE_AFTER_PERIODS = 2
@@ -83,6 +86,45 @@ def goodbye_named(session: Session, name: str, *, settings: Settings) -> int:
 
 def list_workers(session: Session, *, settings: Settings) -> list[WorkerView]:
     """Workers that are here, and those that left or fell silent within a day."""
+    found = repository.recent(session, database_now(session) - SHOWN_FOR)
+    return _views(session, found, settings)
+
+
+def worker_page(
+    session: Session, *, limit: int, cursor: str | None = None, settings: Settings
+) -> WorkerPage:
+    """A page of the same, newest first.
+
+    Raises:
+        InvalidInput: ``limit`` or ``cursor`` does not fit.
+    """
+    cursors.check_limit(limit)
+    before = cursors.decode("workers", cursor)
+    since = database_now(session) - SHOWN_FOR
+    found = repository.recent(session, since, limit=limit + 1, before=before)
+    shown = found[:limit]
+    return WorkerPage(
+        items=tuple(_views(session, shown, settings)),
+        next_cursor=cursors.encode("workers", shown[-1].id) if len(found) > limit else None,
+    )
+
+
+def get_worker(session: Session, uid: str, *, settings: Settings) -> WorkerView:
+    """One worker, however long ago it left. Raises NotFound."""
+    return _views(session, [repository.find(session, uid)], settings)[0]
+
+
+def queue(session: Session) -> int:
+    """How many attempts of active studies wait for a worker."""
+    return attempt_history.num_queued(session)
+
+
+def attempts_of(session: Session, uid: str, *, limit: int) -> list[WorkerAttempt]:
+    """What a worker did, newest first, at most ``limit``. Raises NotFound."""
+    return attempt_history.of_worker(session, repository.find(session, uid).id, limit)
+
+
+def _views(session: Session, workers: Sequence[Worker], settings: Settings) -> list[WorkerView]:
     now = database_now(session)
     busy = attempt_repository.busy_slots(session)
     return [
@@ -104,7 +146,7 @@ def list_workers(session: Session, *, settings: Settings) -> list[WorkerView]:
             registered_at=worker.registered_at,
             seen_at=worker.seen_at,
         )
-        for worker in repository.recent(session, now - SHOWN_FOR)
+        for worker in workers
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 import anyio.to_thread
@@ -15,18 +14,18 @@ from service.api.dependencies import ContextOf, Identifier, ReadSession
 from service.api.routing import router
 from service.artifacts import StoredFile
 from service.errors import InvalidInput
+from service.quota import Quota
 from service.web.context import Context
 from service.web.problems import documented
 
 routes = router("artifacts")
 
 CHUNK_BYTES = 2**20
-SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @routes.post(
     "/attempts/{attempt}/artifacts",
-    responses=documented(404, 409, 413),
+    responses=documented(404, 409, 413, 507),
     openapi_extra={
         "requestBody": {
             "content": {"application/octet-stream": {"schema": {"format": "binary"}}},
@@ -38,11 +37,13 @@ async def add_artifact(
     attempt: Identifier,
     request: Request,
     context: ContextOf,
-    fence: Annotated[int, Query(ge=0)],
-    trial: Annotated[int, Query(ge=0)],
-    epoch: Annotated[int, Query(ge=1)],
-    iteration: Annotated[int, Query(ge=1)],
-    x_content_sha256: Annotated[str, Header(description="SHA-256 of the body, in hex")],
+    fence: Annotated[int, Query(ge=0, lt=2**31)],
+    trial: Annotated[int, Query(ge=0, lt=2**31)],
+    epoch: Annotated[int, Query(ge=1, lt=2**31)],
+    iteration: Annotated[int, Query(ge=1, lt=2**31)],
+    x_content_sha256: Annotated[
+        str, Header(description="SHA-256 of the body, in hex", pattern="^[0-9A-Fa-f]{64}$")
+    ],
     kind: ArtifactKind = ArtifactKind.CHECKPOINT,
 ) -> CheckpointAnswer:
     """Store a member's checkpoint after `epoch` whole epochs, or the snapshot of its best one.
@@ -50,8 +51,6 @@ async def add_artifact(
     The body is the bytes. Checkpoints go when their trial ends, snapshots stay.
     """
     expected = x_content_sha256.lower()
-    if not SHA256.fullmatch(expected):
-        raise InvalidInput("X-Content-SHA256", x_content_sha256, "send 64 hexadecimal digits")
     stored = await _receive(request, context, expected)
 
     def add() -> CheckpointAnswer:
@@ -67,6 +66,7 @@ async def add_artifact(
                     iteration=iteration,
                     file=stored,
                     store=context.artifacts,
+                    quota=Quota.of(context.settings),
                 )
         except BaseException:
             context.artifacts.delete(stored.uid)

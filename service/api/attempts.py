@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from recipes.wire import (
     FinishRequest,
     HeartbeatAnswer,
@@ -12,6 +14,7 @@ from recipes.wire import (
 from service import attempts, points
 from service.api.dependencies import ContextOf, Identifier, WriteSession
 from service.api.routing import router
+from service.database.engine import after_commit
 from service.web.problems import documented
 
 routes = router("attempts")
@@ -26,9 +29,13 @@ def attempt_heartbeat(
 
 
 @routes.post("/attempts/{attempt}/points", responses=documented(404, 409, 413))
-def add_points(attempt: Identifier, request: PointsRequest, session: WriteSession) -> PointsAnswer:
+def add_points(
+    attempt: Identifier, request: PointsRequest, session: WriteSession, context: ContextOf
+) -> PointsAnswer:
     """Store curve points and outcomes. Sending them twice has the effect of once."""
-    return points.points(session, attempt, request)
+    answer = points.points(session, attempt, request)
+    after_commit(session, partial(context.metrics.points.inc, answer.accepted))
+    return answer
 
 
 @routes.post("/attempts/{attempt}/finish", status_code=204, responses=documented(404, 409))
@@ -37,3 +44,4 @@ def finish_attempt(
 ) -> None:
     """The attempt has ended. Sending it again changes nothing."""
     attempts.finish(session, attempt, request, settings=context.settings)
+    after_commit(session, context.metrics.finished.labels(request.state.value).inc)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Query, Request
 from sqlalchemy.orm import Session
 
 from service.web.context import Context
@@ -29,8 +29,9 @@ def _read(context: ContextOf) -> Iterator[Session]:
         yield session
 
 
-def _write(context: ContextOf) -> Iterator[Session]:
+def _write(request: Request, context: ContextOf) -> Iterator[Session]:
     with context.database.write() as session:
+        request.state.write_session = session  # where the answer is kept, if it has a key
         yield session
 
 
@@ -38,6 +39,19 @@ def _write(context: ContextOf) -> Iterator[Session]:
 # sent for a row that was then rolled back.
 ReadSession = Annotated[Session, Depends(_read, scope="function")]
 WriteSession = Annotated[Session, Depends(_write, scope="function")]
+
+
+def _origin(request: Request) -> str:
+    return str(request.base_url).rstrip("/")
+
+
+Origin = Annotated[str, Depends(_origin)]
+"""How this request reached the service: scheme, host and the path of a proxy, if any."""
+
+Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="Most items on the page")]
+Cursor = Annotated[
+    str | None, Query(max_length=200, description="The `next_cursor` of the page before")
+]
 
 Identifier = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """An opaque id, as the service gave it out."""

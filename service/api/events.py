@@ -1,4 +1,4 @@
-"""What happens in a study, as it happens: server-sent events."""
+"""What happens in studies, as it happens: server-sent events."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from service import events, studies
 from service.api.dependencies import ContextOf, Identifier
 from service.api.routing import router
+from service.stream_position import MAX_CURSOR
+from service.study_stream import MAX_GAP, Message, StudyStream, parse_named
 from service.views import EventView
 from service.web.context import Context
 from service.web.problems import documented
 
 routes = router("events")
 
-MAX_GAP = 5_000
-"""A reader that missed more events than this is told to load everything again."""
-BATCH = 500
 SECONDS_BETWEEN_BATCHES = 0.25
 """At most four batches a second reach a page."""
+RETRY_MILLISECONDS = 1000
+"""How long a browser waits before it comes back to a stream that was cut."""
 
 
 def _existing(study: Identifier, context: ContextOf) -> str:
@@ -40,7 +41,9 @@ def _existing(study: Identifier, context: ContextOf) -> str:
 async def stream_events(
     study: Annotated[str, Depends(_existing)],
     context: ContextOf,
-    after: Annotated[int, Query(ge=0, description="Sequence of the last event known")] = 0,
+    after: Annotated[
+        int, Query(ge=0, lt=2**31, description="Sequence of the last event known")
+    ] = 0,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterable[ServerSentEvent]:
     """Events of a study from `after` on, then each as it happens.
@@ -51,7 +54,7 @@ async def stream_events(
     """
     position = _position(last_event_id, after)
     topic = events.study_topic(study)
-    yield ServerSentEvent(event="at", data=position, id=str(position), retry=1000)
+    yield ServerSentEvent(event="at", data=position, id=str(position), retry=RETRY_MILLISECONDS)
     while not context.closing.is_set():
         seen = context.hub.version(topic)
         batch = await anyio.to_thread.run_sync(_since, context, study, position)
@@ -66,6 +69,62 @@ async def stream_events(
             await asyncio.sleep(SECONDS_BETWEEN_BATCHES)
         else:
             await context.wait(topic, seen, context.look_seconds)
+
+
+def _stream(
+    studies: Annotated[
+        str | None,
+        Query(
+            max_length=8_000,
+            description="Ids with commas between, each from `:sequence` on if that is given, as"
+            " in `a,b:12`; left out: all studies, those to come included",
+        ),
+    ] = None,
+    after: Annotated[
+        str | None,
+        Query(max_length=MAX_CURSOR, description="The id of the last event known; else now"),
+    ] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> StudyStream:
+    return StudyStream(parse_named(studies), last_event_id or after)
+
+
+@routes.get("/events", response_class=EventSourceResponse)
+async def stream_all_events(
+    stream: Annotated[StudyStream, Depends(_stream)], context: ContextOf
+) -> AsyncIterable[ServerSentEvent]:
+    """Events of all studies, or of those named, as they happen: one stream for many pages.
+
+    Each message's `id` says where the reader is; sent as `Last-Event-ID`, as browsers do by
+    themselves, or as `after`, the stream goes on there. `at` is its beginning, `gone` names a
+    study that was deleted, `reset` means: too much was missed, load everything again.
+    """
+
+    def begin() -> str:
+        with context.database.read() as session:
+            return stream.begin(session)
+
+    def look() -> list[Message]:
+        with context.database.read() as session:
+            return stream.look(session)
+
+    begun = await anyio.to_thread.run_sync(begin)
+    yield ServerSentEvent(event="at", data={}, id=begun, retry=RETRY_MILLISECONDS)
+    while not context.closing.is_set():
+        seen = context.hub.version(events.EVENTS)
+        messages = await anyio.to_thread.run_sync(look)
+        for message in messages:
+            yield ServerSentEvent(event=message.kind, data=_said(message), id=message.cursor)
+        if messages:
+            await asyncio.sleep(SECONDS_BETWEEN_BATCHES)
+        else:
+            await context.wait(events.EVENTS, seen, context.look_seconds)
+
+
+def _said(message: Message) -> dict[str, Any]:
+    if message.event is not None:
+        return message.event.model_dump(mode="json")
+    return {} if message.study is None else {"study": message.study}
 
 
 def _since(context: Context, study: str, position: int) -> list[EventView]:

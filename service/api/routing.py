@@ -1,4 +1,4 @@
-"""The router every resource uses: documented errors, a token, and strict JSON."""
+"""The router every resource uses: a token, strict JSON, entity tags, requests done once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from fastapi import APIRouter, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
-from service.web.problems import InvalidJson, documented
+from service.errors import UnsupportedMedia
+from service.web.conditional import conditioned
+from service.web.idempotency import once
+from service.web.problems import InvalidJson
 
 _bearer = HTTPBearer(auto_error=False, description="A token that starts with `svs_`")
+
+MAX_DEPTH = 64
+"""Arrays and objects in one another. Nothing that is asked for here needs more than 8."""
 
 
 class _BareNonFinite(ValueError):
@@ -34,16 +40,59 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose JSON bodies are read strictly."""
+    """A route whose JSON bodies are read strictly, and whose answers have an entity tag."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, given a strict request."""
         handle = super().get_route_handler()
+        takes_json = self.body_field is not None
 
         async def strict(request: Request) -> Response:
-            return await handle(StrictRequest(request.scope, request.receive))
+            own = StrictRequest(request.scope, request.receive)
+            _check_kind(own, takes_json=takes_json)
+            return conditioned(own, await self.answer(own, handle))
 
         return strict
+
+    async def answer(
+        self, request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]
+    ) -> Response:
+        """The answer to a request that may be handled."""
+        return await handle(request)
+
+
+class KeptRoute(StrictRoute):
+    """One whose POSTs may carry an ``Idempotency-Key``. Its endpoint asks for a write session."""
+
+    async def answer(
+        self, request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]
+    ) -> Response:
+        """The same; to a request that comes again, what it was answered then."""
+        return await (once(request, handle) if request.method == "POST" else handle(request))
+
+
+def _check_kind(request: Request, *, takes_json: bool) -> None:
+    """Refuse a body that would not be read as what it is.
+
+    Raises:
+        UnsupportedMedia: It is compressed, or no JSON where JSON is asked for.
+    """
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise UnsupportedMedia(
+            "the body's Content-Encoding is not undone here; send it as it is, without one"
+        )
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
+    if takes_json and not is_json:
+        raise UnsupportedMedia(
+            "the body is read as JSON alone; send Content-Type: application/json"
+        )
 
 
 def parse_json(body: bytes) -> Any:
@@ -53,13 +102,15 @@ def parse_json(body: bytes) -> Any:
         raise _BareNonFinite(token)
 
     try:
-        return json.loads(body, parse_constant=refuse)
+        value = json.loads(body, parse_constant=refuse)
+        _check_depth(value)
+        return value
     except _BareNonFinite as error:
         detail = (
             f'the body holds {error} as a bare token, which is not JSON; send the string "{error}"'
         )
     except RecursionError:
-        detail = "the body is nested too deeply"
+        detail = f"the body is nested too deeply; {MAX_DEPTH} levels are the most"
     except UnicodeDecodeError:
         detail = "the body is not UTF-8"
     except json.JSONDecodeError as error:
@@ -69,11 +120,31 @@ def parse_json(body: bytes) -> Any:
     raise InvalidJson(detail)
 
 
-def router(tag: str) -> APIRouter:
-    """A router for one resource."""
+def _check_depth(value: Any) -> None:
+    """Raises RecursionError when a JSON value is nested more deeply than may be."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, (dict, list))
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if inner.__class__ in (dict, list)
+        ]
+        if not level:
+            return
+    raise RecursionError
+
+
+def router(tag: str, *, keeps: bool = False) -> APIRouter:
+    """A router for one resource.
+
+    Args:
+        tag: The resource's name in the OpenAPI document.
+        keeps: Whether its POSTs heed ``Idempotency-Key``.
+    """
     return APIRouter(
         tags=[tag],
-        route_class=StrictRoute,
-        responses=documented(401, 403, 422),
+        route_class=KeptRoute if keeps else StrictRoute,
         dependencies=[Security(_bearer)],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Path, Query, Response
@@ -9,28 +10,46 @@ from pydantic import Field
 
 from recipes.step import Figure
 from recipes.value import Value
-from service import steps, studies
-from service.api.dependencies import Identifier, ReadSession, StepNumber, WriteSession
+from service import steps
+from service.api.dependencies import (
+    Cursor,
+    Identifier,
+    Limit,
+    Origin,
+    ReadSession,
+    StepNumber,
+    WriteSession,
+)
 from service.api.routing import router
 from service.errors import NotFound
 from service.pages import charts
-from service.views import StepView, StudyView
+from service.views import StepPage, StepView, StudyView
+from service.web.conditional import Unchanged
 from service.web.problems import documented
 
-routes = router("steps")
+routes = router("steps", keeps=True)
 
-Round = Annotated[int | None, Query(alias="round", ge=1, description="The latest if left out")]
-Pass = Annotated[int | None, Query(alias="pass", ge=1, description="The latest if left out")]
+Round = Annotated[
+    int | None, Query(alias="round", ge=1, lt=2**31, description="The latest if left out")
+]
+Pass = Annotated[
+    int | None, Query(alias="pass", ge=1, lt=2**31, description="The latest if left out")
+]
 
 DecidedRound = Annotated[
-    int | None, Query(alias="round", ge=1, description="409 unless it waits at this round")
+    int | None,
+    Query(alias="round", ge=1, lt=2**31, description="409 unless it waits at this round"),
 ]
 DecidedPass = Annotated[
-    int | None, Query(alias="pass", ge=1, description="409 unless it waits at this pass")
+    int | None, Query(alias="pass", ge=1, lt=2**31, description="409 unless it waits at this pass")
 ]
 
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """A figure by itself: its own style sheet and nothing else."""
+
+
+FIGURES_KEPT = 64
+"""Drawings kept for the next reader, at some ten kB each."""
 
 
 class SkipRequest(Value):
@@ -40,9 +59,15 @@ class SkipRequest(Value):
 
 
 @routes.get("/studies/{study}/steps", responses=documented(404))
-def list_steps(study: Identifier, session: ReadSession) -> list[StepView]:
+def list_steps(
+    study: Identifier,
+    session: ReadSession,
+    origin: Origin,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> StepPage:
     """Every run of every step so far, oldest first."""
-    return studies.steps(session, study)
+    return steps.step_page(session, study, limit=limit, cursor=cursor, origin=origin)
 
 
 @routes.get("/studies/{study}/steps/{number}", responses=documented(404))
@@ -50,14 +75,26 @@ def get_step(
     study: Identifier,
     number: StepNumber,
     session: ReadSession,
+    origin: Origin,
     round_number: Round = None,
     pass_number: Pass = None,
 ) -> StepView:
     """One run of a step: verdict, evidence, findings, action."""
-    return studies.step(session, study, number, round=round_number, pass_number=pass_number)
+    return steps.step(
+        session,
+        study,
+        number,
+        round=round_number,
+        pass_number=pass_number,
+        origin=origin,
+    )
 
 
-@routes.post("/studies/{study}/steps/{number}/accept", responses=documented(404, 409))
+@routes.post(
+    "/studies/{study}/steps/{number}/accept",
+    responses=documented(404, 409),
+    dependencies=[Unchanged],
+)
 def accept_step(
     study: Identifier,
     number: StepNumber,
@@ -69,7 +106,11 @@ def accept_step(
     return steps.accept(session, study, number, round=round_number, pass_number=pass_number)
 
 
-@routes.post("/studies/{study}/steps/{number}/rerun", responses=documented(404, 409))
+@routes.post(
+    "/studies/{study}/steps/{number}/rerun",
+    responses=documented(404, 409),
+    dependencies=[Unchanged],
+)
 def rerun_step(study: Identifier, number: StepNumber, session: WriteSession) -> StudyView:
     """The task was changed: describe it again, and go on from this step.
 
@@ -78,7 +119,11 @@ def rerun_step(study: Identifier, number: StepNumber, session: WriteSession) -> 
     return steps.rerun(session, study, number)
 
 
-@routes.post("/studies/{study}/steps/{number}/skip", responses=documented(404, 409))
+@routes.post(
+    "/studies/{study}/steps/{number}/skip",
+    responses=documented(404, 409),
+    dependencies=[Unchanged],
+)
 def skip_step(
     study: Identifier,
     number: StepNumber,
@@ -112,10 +157,16 @@ def get_figure(
 ) -> Response:
     """A figure by its stable name, `step-1-initial_loss`, as a file that stands alone."""
     _, number, figure_name = name.split("-", 2)
-    step = studies.step(session, study, int(number), round=round_number, pass_number=pass_number)
-    svg = charts.draw(_figure(step, figure_name), standalone=True)
-    headers = {"Content-Security-Policy": SVG_POLICY}
+    step = steps.step(session, study, int(number), round=round_number, pass_number=pass_number)
+    svg = _drawn(_figure(step, figure_name).model_dump_json())
+    headers = {"Content-Security-Policy": SVG_POLICY, "Cache-Control": "private, no-cache"}
     return Response(svg, media_type="image/svg+xml", headers=headers)
+
+
+@lru_cache(FIGURES_KEPT)
+def _drawn(figure: str) -> bytes:
+    """A figure's data as SVG, drawn once."""
+    return charts.draw(Figure.model_validate_json(figure), standalone=True).encode()
 
 
 def _figure(step: StepView, name: str) -> Figure:

@@ -7,19 +7,19 @@ from typing import Annotated
 from fastapi import Query, Response
 from fastapi.responses import StreamingResponse
 
-from recipes.finding import Finding
 from recipes.trial import TrialState
 from service import studies, trials, trials_csv
 from service.api.dependencies import (
-    PAGE_LIMIT,
     ContextOf,
+    Cursor,
     Identifier,
+    Limit,
     ReadSession,
     TrialNumber,
 )
 from service.api.routing import router
 from service.trial_order import NUMBER
-from service.views import CurvesView, TrialPage, TrialView
+from service.views import CurvesView, FindingPage, TrialPage, TrialView
 from service.web.problems import documented
 
 routes = router("trials")
@@ -38,8 +38,8 @@ def list_trials(
             description="`number`, `value` or a hyperparameter's name; `-value`: downwards",
         ),
     ] = NUMBER,
-    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT)] = 100,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> TrialPage:
     """Trials, by number or in another order."""
     return trials.list_trials(
@@ -75,6 +75,8 @@ def get_curves(study: Identifier, number: TrialNumber, session: ReadSession) -> 
 
 
 @routes.get("/studies/{study}/findings", responses=documented(404))
-def list_findings(study: Identifier, session: ReadSession) -> list[Finding]:
-    """What the rules saw in a study, step by step."""
-    return trials.findings(session, study)
+def list_findings(
+    study: Identifier, session: ReadSession, limit: Limit = 100, cursor: Cursor = None
+) -> FindingPage:
+    """What the rules saw in a study, step by step; findings of stale steps left out."""
+    return trials.finding_page(session, study, limit=limit, cursor=cursor)

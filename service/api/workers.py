@@ -9,23 +9,39 @@ from fastapi import Request, Response
 
 from recipes.wire import Claim, ClaimRequest, RegisterAnswer, RegisterRequest
 from service import attempts, workers
-from service.api.dependencies import ContextOf, Identifier, ReadSession, WriteSession
+from service.api.dependencies import (
+    ContextOf,
+    Cursor,
+    Identifier,
+    Limit,
+    ReadSession,
+    WriteSession,
+)
 from service.api.routing import router
 from service.events import JOBS
-from service.views import WorkerView
+from service.views import WorkerPage, WorkerView
 from service.web.context import Context
 from service.web.problems import documented
 
 routes = router("workers")
+registration = router("workers", keeps=True)
 
 
 @routes.get("/workers")
-def list_workers(session: ReadSession, context: ContextOf) -> list[WorkerView]:
-    """Every worker seen lately, with its state in words."""
-    return workers.list_workers(session, settings=context.settings)
+def list_workers(
+    session: ReadSession, context: ContextOf, limit: Limit = 100, cursor: Cursor = None
+) -> WorkerPage:
+    """Workers that are here, and those that left or fell silent within a day, newest first."""
+    return workers.worker_page(session, limit=limit, cursor=cursor, settings=context.settings)
 
 
-@routes.post("/workers/register")
+@routes.get("/workers/{worker}", responses=documented(404))
+def get_worker(worker: Identifier, session: ReadSession, context: ContextOf) -> WorkerView:
+    """One worker, with its state in words; one that left long ago, too."""
+    return workers.get_worker(session, worker, settings=context.settings)
+
+
+@registration.post("/workers/register")
 def register_worker(
     request: RegisterRequest, session: WriteSession, context: ContextOf
 ) -> RegisterAnswer:
@@ -51,6 +67,7 @@ async def claim_attempt(
         seen = context.hub.version(JOBS)
         claim = await anyio.to_thread.run_sync(_claim, context, worker, request)
         if claim is not None:
+            context.metrics.claims.inc()
             return claim
         left = deadline - loop.time()
         if left <= 0 or context.closing.is_set() or await http.is_disconnected():
@@ -68,6 +85,9 @@ def worker_heartbeat(worker: Identifier, session: WriteSession) -> None:
 def say_goodbye(worker: Identifier, session: WriteSession, context: ContextOf) -> None:
     """The worker leaves. Attempts it did not finish go to others."""
     workers.goodbye(session, worker, settings=context.settings)
+
+
+routes.include_router(registration)
 
 
 def _claim(context: Context, worker: str, request: ClaimRequest) -> Claim | None:

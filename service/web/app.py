@@ -5,16 +5,26 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
+from starlette.types import Scope
 
-from service import tokens
-from service.api import artifacts, attempts, events, health, steps, studies, trials, workers
+from service.api import (
+    artifacts,
+    attempts,
+    diagnose,
+    events,
+    health,
+    metrics,
+    steps,
+    studies,
+    tokens,
+    trials,
+    workers,
+)
 from service.conductor.conductor import Conductor
 from service.events import CONDUCTOR
 from service.pages import assets
@@ -24,8 +34,13 @@ from service.version import VERSION
 from service.web import problems
 from service.web.body_limit import BodyLimit
 from service.web.context import Context, open_context
-from service.web.problems import Problem
-from service.web.security import Authentication, HostCheck, SecurityHeaders, TokenScope
+from service.web.identities import Identities
+from service.web.methods import Methods
+from service.web.observation import Observation
+from service.web.openapi import openapi_of
+from service.web.rate_limit import RateLimit, limits_of
+from service.web.scopes import RouteTable, route_path
+from service.web.security import Authentication, HostCheck, SecurityHeaders
 
 API_PREFIX = "/api/v1"
 STOP_SECONDS = 5.0
@@ -61,14 +76,12 @@ def create_app(settings: Settings, *, opened: Context | None = None) -> FastAPI:
                 await anyio.to_thread.run_sync(conductor.join, STOP_SECONDS)
             context.database.dispose()
 
-    def identify(secret: str) -> TokenScope | None:
-        with app.state.context.database.read() as session:
-            return tokens.identify(session, secret)
-
     def body_limit(path: str) -> int:
         is_artifact = path.startswith(f"{API_PREFIX}/attempts/") and path.endswith("/artifacts")
         return settings.max_artifact_bytes if is_artifact else settings.max_body_bytes
 
+    identities: Identities
+    table: RouteTable
     app = FastAPI(
         title="Sevenstep",
         version=VERSION,
@@ -76,26 +89,52 @@ def create_app(settings: Settings, *, opened: Context | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # an address has one form; service.web.problems says which
         generate_unique_id_function=_operation_id,
         middleware=[
+            Middleware(Observation, log_requests=settings.log_requests),
             Middleware(SecurityHeaders),
             Middleware(HostCheck, allowed=_own_names(settings)),
-            Middleware(Authentication, identify=identify),
+            Middleware(
+                Authentication,
+                identify=lambda secret: identities.identify(secret),
+                find=lambda scope: table.find(scope),
+            ),
+            Middleware(RateLimit, limits=limits_of(settings)),
+            Middleware(Methods, methods=lambda scope: methods_of(table, scope)),
             Middleware(BodyLimit, limit=body_limit),
         ],
     )
-    problems.install(app)
-    for resource in (studies, steps, trials, events, workers, attempts, artifacts):
+    identities = Identities(lambda: app.state.context.database)
+    table = RouteTable(app)
+    app.state.keys_in_use = set()
+    problems.install(app, methods=lambda scope: methods_of(table, scope))
+    for resource in (studies, steps, trials, events, workers, attempts, artifacts, tokens, diagnose):
         app.include_router(resource.routes, prefix=API_PREFIX)
     app.include_router(health.routes)
+    app.include_router(metrics.routes)
     app.include_router(pages.routes)
     app.mount("/assets", assets.files())
-    app.openapi = lambda: _schema(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]
     return app
 
 
+def methods_of(table: RouteTable, scope: Scope) -> set[str]:
+    """The methods that routes have for a request's path.
+
+    Where an address is named in full, as ``/workers/register`` is, the routes that would take
+    its last part for an id do not count.
+    """
+    path = route_path(scope)
+    found = [route for route in table.routes if route.pattern.match(path)]
+    fewest = min((route.pattern.groups for route in found), default=0)
+    return {
+        method for route in found if route.pattern.groups == fewest for method in route.methods
+    }
+
+
 def _start_conductor(context: Context, stop: threading.Event) -> threading.Thread:
-    conductor = Conductor(context.database, settings=context.settings)
+    conductor = Conductor(context.database, settings=context.settings, pulse=context.pulse)
     thread = threading.Thread(target=conductor.run, args=(stop,), name="conductor", daemon=True)
     thread.start()
     return thread
@@ -109,17 +148,3 @@ def _own_names(settings: Settings) -> tuple[str, ...]:
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
-
-
-def _schema(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the problem document every error response refers to."""
-    if app.openapi_schema is None:
-        schema = get_openapi(
-            title=app.title, version=app.version, summary=app.summary, routes=app.routes
-        )
-        schemas = schema["components"]["schemas"]
-        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(problem.pop("$defs"))
-        schemas["Problem"] = problem
-        app.openapi_schema = schema
-    return app.openapi_schema

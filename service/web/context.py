@@ -6,13 +6,24 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from service import counts
 from service.artifacts import ArtifactStore
+from service.conductor.pulse import Pulse
+from service.counts import Counts
 from service.database.engine import Database
 from service.errors import SchemaTooOld
 from service.events import Hub
+from service.metrics import Metrics
 from service.repositories import artifacts
 from service.settings import Settings, prepare_data_dir
 
+UPLOAD_SECONDS = 3600.0
+"""Longest that a file may have no row yet: its upload, and the transaction after it."""
+ALONE_LOOK_SECONDS = 5.0
+TOLD_LOOK_SECONDS = 2.0
+UNTOLD_LOOK_SECONDS = 0.25
+"""Longest between two looks at the database: by the only process that writes to it, by one
+that hears of the others' commits, and by one that does not."""
 CLOSING_LOOK_SECONDS = 0.5
 """Longest that a waiting request keeps a process that wants to end."""
 
@@ -22,13 +33,16 @@ class Context:
     """Made when the application starts, closed when it stops.
 
     ``closing`` is set as soon as the process is asked to end, so that streams and long
-    polls answer at once instead of holding it up.
+    polls answer at once instead of holding it up. ``pulse`` is that of this process's
+    conductor, where it has one.
     """
 
     settings: Settings
     database: Database
     hub: Hub
     artifacts: ArtifactStore
+    metrics: Metrics
+    pulse: Pulse = field(default_factory=Pulse)
     closing: threading.Event = field(default_factory=threading.Event)
 
     async def wait(self, topic: str, seen: int, timeout_seconds: float) -> None:
@@ -43,11 +57,13 @@ class Context:
     def look_seconds(self) -> float:
         """Longest a waiting request goes without looking itself.
 
-        The hub wakes waiters of this process; a conductor or service in another one is
-        only seen by looking.
+        The hub wakes waiters, at news of other processes too where a database tells of
+        them; else those are only seen by looking.
         """
         alone = self.settings.run_conductor and self.database.is_sqlite
-        return 5.0 if alone else 0.25
+        if alone:
+            return ALONE_LOOK_SECONDS
+        return TOLD_LOOK_SECONDS if self.database.hears_others else UNTOLD_LOOK_SECONDS
 
 
 def open_context(settings: Settings) -> Context:
@@ -67,8 +83,21 @@ def open_context(settings: Settings) -> Context:
         if not database.is_sqlite:
             raise
         database.upgrade()
-    if database.is_sqlite:  # others may share a Postgres database, and be uploading
+    with database.read() as session:
+        known = artifacts.all_uids(session)
+    # Others may share a Postgres database and this folder, and be uploading.
+    store.sweep(known, older_than_seconds=0.0 if database.is_sqlite else UPLOAD_SECONDS)
+
+    database.listen()
+
+    def count() -> Counts:
         with database.read() as session:
-            known = artifacts.all_uids(session)
-        store.sweep(known)
-    return Context(settings=settings, database=database, hub=database.hub, artifacts=store)
+            return counts.read(session, settings)
+
+    return Context(
+        settings=settings,
+        database=database,
+        hub=database.hub,
+        artifacts=store,
+        metrics=Metrics(count),
+    )

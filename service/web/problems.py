@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from service.errors import InvalidInput, ServiceError
+from service.database.faults import is_disk_full
+from service.errors import InvalidInput, NoRoom, ServiceError
 from service.pages.rendering import render
+from service.web.methods import allowed
 from service.web.wording import field_of, message_of
 
 log = logging.getLogger(__name__)
@@ -146,8 +149,13 @@ def shown(request: Request, answer: ProblemResponse) -> Response:
     )
 
 
-def install(app: FastAPI) -> None:
-    """Have every error of the application answered as a problem document."""
+def install(app: FastAPI, *, methods: Callable[[Scope], Iterable[str]]) -> None:
+    """Have every error of the application answered as a problem document.
+
+    Args:
+        app: The application.
+        methods: The methods that routes have for a path.
+    """
 
     @app.exception_handler(ServiceError)
     def on_service_error(request: Request, error: ServiceError) -> Response:
@@ -167,6 +175,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(OperationalError)
     def on_database_error(request: Request, error: OperationalError) -> Response:
         log.error("%s %s: %s", request.method, request.url.path, error.orig)
+        if is_disk_full(error):
+            return service_problem(
+                NoRoom("the database's disk takes no more; make room there, then try again")
+            )
         return problem_response(
             503,
             "database_unavailable",
@@ -183,11 +195,18 @@ def install(app: FastAPI) -> None:
     def on_http_error(request: Request, error: HTTPException) -> Response:
         code = HTTPStatus(error.status_code).name.lower()
         detail = str(error.detail)
+        headers = dict(error.headers) if error.headers else {}
+        path = request.url.path
         if error.status_code == 404:
-            detail = f"there is nothing at {request.url.path}"
+            detail = f"there is nothing at {path}"
+            bare = {**request.scope, "path": request.scope["path"].rstrip("/")}
+            if path.endswith("/") and "GET" in methods(bare):
+                if wants_page(request.scope):
+                    return RedirectResponse(path.rstrip("/"), status_code=308)
+                detail += f"; addresses end without a slash: {path.rstrip('/')}"
         elif error.status_code == 405:
-            detail = f"{request.method} is not possible at {request.url.path}"
-        headers = dict(error.headers) if error.headers else None
+            headers["Allow"] = allowed(methods(request.scope))
+            detail = f"{request.method} is not possible at {path}; these are: {headers['Allow']}"
         return shown(request, problem_response(error.status_code, code, detail, headers=headers))
 
     @app.exception_handler(Exception)

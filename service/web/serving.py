@@ -16,6 +16,7 @@ from service import server_file, tokens, workers
 from service.database.lock import lock_database
 from service.errors import StartupError
 from service.local_engine import LocalEngine, agent_name
+from service.preshared import enrol
 from service.server_file import ServerFile
 from service.settings import Settings, prepare_data_dir
 from service.version import VERSION
@@ -164,7 +165,7 @@ def _introduce(context: Context, address: str) -> ServerFile:
     data_dir = context.settings.data_dir
     last = server_file.read(data_dir)
     with context.database.write() as session:
-        token = tokens.ensure_token(
+        token = enrol(session, context.settings) or tokens.ensure_token(
             session, last.token if last else None, name="first start", scope=TokenScope.ADMIN
         )
     file = ServerFile(address=address, token=token, pid=os.getpid(), version=VERSION)

@@ -39,6 +39,12 @@ SENTENCES: Mapping[str, str] = {
 """Sentences by the library's error types; their gaps are filled from the error's context."""
 
 BODY = "send one JSON object, with the header Content-Type: application/json"
+HEADERS = {
+    "if-match": 'give the version that you saw in quotes, as in "12"',
+    "x-content-sha256": "send 64 hexadecimal digits",
+}
+"""What a header is to hold that does not fit, by its name."""
+CONFIRM = "send the study's name, so that the right one is meant: ?confirm=<name>"
 IDENTIFIER = "an id holds letters, digits, - and _ alone, 64 at most"
 
 
@@ -53,6 +59,10 @@ def message_of(found: Mapping[str, Any]) -> str:
         return IDENTIFIER
     if found["loc"] == ("body",):
         return BODY
+    if kind == "string_pattern_mismatch" and found["loc"][0] == "header":
+        return HEADERS[found["loc"][1]]
+    if kind == "missing" and found["loc"] == ("query", "confirm"):
+        return CONFIRM
     sentence = SENTENCES.get(kind)
     if sentence is None:
         return str(found["msg"]).removeprefix("Value error, ")
