@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL),)
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+HALF ?= calibration
 
-.PHONY: setup check lint types contracts test test-slow test-all demo serve clean
+.PHONY: setup check lint types contracts test test-slow test-all demo serve screenshots bench-faults bench-faults-5m clean
 
 setup: $(STAMP)
 
@@ -45,6 +46,18 @@ demo: setup
 
 serve: setup
 	$(BIN)/sevenstep serve
+
+# Pictures of the pages, of a study that runs for them: docs/images, build/screenshots.
+screenshots: setup
+	$(BIN)/python docs/make_screenshots.py
+
+# The whole fault bench (hours; it goes on where it stopped), and its page in docs/.
+bench-faults: setup
+	nice $(BIN)/python -m benchmarks.faults report --half $(HALF) $(if $(REASON),--reason '$(REASON)') --write
+
+# An even part of it, as CI runs it.
+bench-faults-5m: setup
+	nice $(BIN)/python -m benchmarks.faults run --half calibration --subset 5m
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

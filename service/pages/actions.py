@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from service import steps, studies
+from service import deletion, steps, studies
 from service.api.dependencies import ContextOf, Identifier, StepNumber
 from service.errors import InvalidInput, ServiceError
 from service.pages.forms import read_form
@@ -23,19 +23,29 @@ from service.web.context import Context
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
-StudyVerb = Annotated[Literal["pause", "resume", "cancel"], Path()]
+StudyVerb = Annotated[Literal["pause", "resume", "cancel", "delete"], Path()]
 StepVerb = Annotated[Literal["accept", "rerun", "skip"], Path()]
-STUDY_VERBS = {"pause": studies.pause, "resume": studies.resume, "cancel": studies.cancel}
+STUDY_VERBS = {
+    "pause": studies.pause,
+    "resume": studies.resume,
+    "cancel": studies.cancel,
+}
 
 
 @routes.post("/studies/{study_id}/{verb}")
 async def act_on_study(
     request: Request, study_id: Identifier, verb: StudyVerb, context: ContextOf
 ) -> Response:
-    """Pause, resume or cancel a study."""
-    return await _act(
-        request, context, study_id, lambda session, _: STUDY_VERBS[verb](session, study_id)
-    )
+    """Pause, resume, cancel or delete a study."""
+
+    def act(session: Session, fields: Mapping[str, str]) -> object:
+        if verb != "delete":
+            return STUDY_VERBS[verb](session, study_id)
+        _delete(session, study_id, fields.get("confirm", ""))
+        return None
+
+    # A deleted study has no page to go back to.
+    return await _act(request, context, study_id, act, leads_to_list=verb == "delete")
 
 
 @routes.post("/studies/{study_id}/steps/{number}/{verb}")
@@ -72,6 +82,8 @@ async def _act(
     context: Context,
     study_id: str,
     act: Callable[[Session, Mapping[str, str]], object],
+    *,
+    leads_to_list: bool = False,
 ) -> Response:
     def write(fields: Mapping[str, str]) -> None:
         with context.database.write() as session:
@@ -89,7 +101,15 @@ async def _act(
             back=f"/studies/{study_id}",
         )
     root = request.scope.get("root_path", "").rstrip("/")
-    return RedirectResponse(f"{root}/studies/{study_id}", status_code=303)
+    target = "/studies" if leads_to_list else f"/studies/{study_id}"
+    return RedirectResponse(f"{root}{target}", status_code=303)
+
+
+def _delete(session: Session, study_id: str, confirm: str) -> None:
+    name = studies.get(session, study_id).name
+    if confirm.strip() != name.strip():
+        raise InvalidInput("confirm", confirm, f"type the study's name: {name}")
+    deletion.delete_study(session, study_id)
 
 
 def _whole(fields: Mapping[str, str], name: str) -> int | None:

@@ -24,7 +24,7 @@ def budget_lines(study: StudyView) -> list[BudgetLine]:
     lines = [
         _line("Time", used.wall_seconds, allowed.wall_seconds, is_time=True),
         _line("Epochs", used.epochs, allowed.epochs),
-        _line("Trials", used.trials, allowed.trials),
+        _line("Search trials", used.trials, allowed.trials),
         _line("Device time", used.device_seconds, device, is_time=True),
     ]
     return sorted(lines, key=lambda line: line.share is None)

@@ -31,7 +31,7 @@ MARKS: Mapping[str, Mark] = {
     "pending": Mark("○", "waiting", "quiet"),
     "running": Mark("▶", "running", "active"),
     "needs_action": Mark("▲", "needs action", "caution"),
-    "paused": Mark("⏸", "paused", "quiet"),
+    "paused": Mark("‖", "paused", "quiet"),
     "completed": Mark("✓", "completed", "good"),
     # trials
     "waiting": Mark("○", "waiting", "quiet"),

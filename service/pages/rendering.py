@@ -13,9 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from recipes.step import Figure
-from service.pages import assets, charts, format, results, sentences
+from service.pages import access, assets, charts, format, results, sentences, trial_table
 from service.pages.budget import budget_lines
 from service.pages.figure_table import figure_table
+from service.pages.shell import curl
+from service.version import VERSION
 from service.views import TrialSummary
 
 MOST_SHOWN = 8
@@ -43,12 +45,16 @@ def environment() -> Environment:
         budget_lines=budget_lines,
         duration=format.duration,
         coded=_coded,
+        cost_sentence=sentences.cost_sentence,
+        curl=curl,
         distribution=sentences.distribution,
         draw=_draw,
         estimate=format.estimate,
         fact=_fact,
         figure_table=figure_table,
+        group_of=trial_table.group_of,
         interval=results.interval,
+        line_of=sentences.line_of,
         mark=format.mark,
         moment=format.moment,
         number=format.number,
@@ -56,12 +62,14 @@ def environment() -> Environment:
         plain=_plain,
         plural=format.plural,
         test_sentence=results.test_sentence,
+        trained=trial_table.trained,
         trial_value=_trial_value,
         words=format.words,
         worker_sentence=sentences.worker_sentence,
         root="",
         section=None,
         signed_in=True,
+        version=VERSION,
     )
     return made
 
@@ -80,7 +88,10 @@ def render(request: Request, template: str, /, *, status: int = 200, **data: Any
         if key in data:
             data[key] = root + data[key]
     origin = f"{request.url.scheme}://{request.url.netloc}{root}"
-    page = environment().get_template(template).render(root=root, origin=origin, **data)
+    data.setdefault("may_write", access.may_write(request))
+    data.setdefault("has_session", access.has_session(request))
+    data |= {"root": root, "origin": origin, "status_code": status}
+    page = environment().get_template(template).render(data)
     return HTMLResponse(page, status_code=status)
 
 
@@ -147,10 +158,9 @@ def _is_short(value: Any) -> bool:
 
 
 def _trial_value(trial: TrialSummary) -> str:
-    """A trial's value with its error and best epoch; else the last metric it was evaluated by."""
+    """A trial's value with its error; else the last metric it was evaluated by."""
     if trial.value is not None:
-        at = f", epoch {trial.best_epoch}" if trial.best_epoch is not None else ""
-        return f"{format.estimate(trial.value, trial.standard_error)}{at}"
+        return format.estimate(trial.value, trial.standard_error)
     if trial.cause is not None and trial.cause.value in ("diverged", "non_finite"):
         return "diverged"
     if not trial.evaluations:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from recipes.result import Best, TestResult
 from service.pages.format import decimals, estimate, number, plural
@@ -32,13 +33,33 @@ def _seeds(count: int, sd: float | None) -> str:
     return f"the mean of {count} seeds{spread}"
 
 
-def interval(value: float, standard_error: float) -> str:
-    """The 95 % interval of a mean: ``0.958 to 0.979``."""
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "accuracy": (0.0, 1.0),
+    "r2": (-math.inf, 1.0),
+    "loss": (0.0, math.inf),
+}
+"""What a metric can be. An interval by the normal approximation may reach beyond."""
+
+
+def interval(value: float, standard_error: float, metric: str = "") -> str:
+    """The 95 % interval of a mean: ``0.958 to 0.979``, cut where the metric ends.
+
+    Args:
+        value: The mean.
+        standard_error: Of the mean.
+        metric: Its name, for its bounds.
+    """
     if not (math.isfinite(value) and math.isfinite(standard_error) and standard_error > 0):
         return "not known"
     reach = INTERVAL * standard_error
     digits = decimals(standard_error)
-    return f"{value - reach:.{digits}f} to {value + reach:.{digits}f}"
+    least, most = BOUNDS.get(metric, (-math.inf, math.inf))
+    said = f"{max(value - reach, least):.{digits}f} to {min(value + reach, most):.{digits}f}"
+    if value + reach > most:
+        said += f", cut at {most:g}, the highest there is"
+    if value - reach < least:
+        said += f", cut at {least:g}, the lowest there is"
+    return said
 
 
 def test_sentence(test: TestResult) -> str:

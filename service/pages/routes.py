@@ -4,27 +4,36 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from service import events, studies, workers
+from recipes.study import StudyState
+from service import events, studies, trials, workers
 from service.api.dependencies import ContextOf, Identifier, ReadSession
-from service.clock import utc_now
-from service.pages import actions, login, step_pages, trial_pages
+from service.errors import InvalidInput
+from service.pages import actions, login, new_study, step_pages, trial_pages, worker_pages
+from service.pages.access import may_write
 from service.pages.api_docs import api_docs
-from service.pages.choices import choices
+from service.pages.choices import choices, commands
 from service.pages.format import STEP_NAMES, mark
 from service.pages.forms import form_token
 from service.pages.ladder import ladder
 from service.pages.rendering import about, render
-from service.pages.sentences import has_live_worker, now
+from service.pages.sentences import crew, has_live_worker, now
+from service.pages.step_pages import best_first
+from service.pages.trial_table import trial_table
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-for part in (login, step_pages, trial_pages, actions):
+# In this order: /studies/new is no study.
+for part in (login, new_study, step_pages, trial_pages, worker_pages, actions):
     routes.include_router(part.routes)
 
 STUDIES_SHOWN = 50
+WAITING_SHOWN = 20
+"""Most studies that wait for a person, above the others."""
+BEST_SHOWN = 5
 
 
 @routes.get("/")
@@ -37,11 +46,42 @@ def home() -> Response:
 def studies_page(
     request: Request,
     session: ReadSession,
+    state: Annotated[str, Query(max_length=20)] = "",
+    q: Annotated[str, Query(max_length=100)] = "",
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
-    """All studies, newest first."""
-    page = studies.list_studies(session, state=None, limit=STUDIES_SHOWN, cursor=cursor)
-    return render(request, "studies.html", section="studies", page=page, cursor=cursor)
+    """All studies, newest first; on the first page those that wait for a person on top."""
+    wanted, text = _state(state), q.strip()
+    asks = StudyState.NEEDS_ACTION
+    on_top = wanted is None and not text
+    waiting = studies.list_studies(
+        session, state=asks, limit=WAITING_SHOWN if on_top and cursor is None else 1
+    )
+    page = studies.list_studies(
+        session,
+        state=wanted,
+        limit=STUDIES_SHOWN,
+        cursor=cursor,
+        text=text,
+        without=asks if on_top else None,
+    )
+    counts = studies.count_by_state(session)
+    chosen = {"state": state, "q": text}
+    return render(
+        request,
+        "studies.html",
+        section="studies",
+        page=page,
+        waiting=waiting.items if on_top and cursor is None else (),
+        more_wait=waiting.next_cursor is not None,
+        cursor=cursor,
+        q=text,
+        study_state=wanted,
+        states=tuple(StudyState),
+        counts=counts,
+        total=sum(counts.values()),
+        query=urlencode({key: value for key, value in chosen.items() if value}),
+    )
 
 
 @routes.get("/studies/{study_id}")
@@ -52,8 +92,16 @@ def study_page(
     sequence = events.latest(session, study_id)
     study = studies.get(session, study_id)
     reports = studies.steps(session, study_id)
-    has_worker = has_live_worker(workers.list_workers(session, settings=context.settings))
+    here = workers.list_workers(session, settings=context.settings)
+    has_worker = has_live_worker(here)
     waits = not study.state.has_ended and study.state.value in ("pending", "running")
+    offered = choices(study, reports, may_write=may_write(request))
+    order = best_first(study.best)
+    top = (
+        trials.list_trials(session, study_id, sort=order, limit=BEST_SHOWN).items
+        if study.best is not None
+        else ()
+    )
     return render(
         request,
         "study.html",
@@ -63,9 +111,13 @@ def study_page(
         now_sentence=now(study, has_worker=has_worker),
         result=study.result,
         ladder=ladder(study, reports),
-        choices=choices(study, reports),
+        choices=offered,
+        commands=commands(study, offered),
         form_token=form_token(request),
         needs_worker=waits and not has_worker,
+        crew=crew(here) if waits and has_worker else "",
+        top=trial_table(top),
+        best_first=order,
     )
 
 
@@ -93,20 +145,17 @@ def report_page(request: Request, study_id: Identifier, session: ReadSession) ->
     )
 
 
-@routes.get("/workers")
-def workers_page(request: Request, session: ReadSession, context: ContextOf) -> Response:
-    """Who trains, and who was lost."""
-    return render(
-        request,
-        "workers.html",
-        section="workers",
-        workers=workers.list_workers(session, settings=context.settings),
-        at=utc_now(),
-    )
-
-
 @routes.get("/docs")
 def docs_page(request: Request) -> Response:
     """The REST interface for people, made from its OpenAPI document."""
     docs = api_docs(request.app.openapi())
     return render(request, "docs.html", section="docs", docs=docs)
+
+
+def _state(name: str) -> StudyState | None:
+    if not name:
+        return None
+    if name not in tuple(StudyState):
+        states = ", ".join(StudyState)
+        raise InvalidInput("state", name, f"give one of {states}, or leave it out")
+    return StudyState(name)

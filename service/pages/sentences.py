@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from recipes.space import Categorical, Float, Int
-from recipes.step import StepState
+from recipes.step import Action, StepState
 from recipes.study import StudyState
 from recipes.wire import WorkerState
 from service.pages.format import STEP_NAMES, duration, estimate, mark, number, plural
-from service.views import StudyView, WorkerView
+from service.views import ActionView, StudySummary, StudyView, WorkerView
 
 
 def now(study: StudyView, *, has_worker: bool) -> str:
@@ -101,6 +101,55 @@ def has_live_worker(workers: Sequence[WorkerView]) -> bool:
     """Whether anybody is there to train."""
     dead = (WorkerState.LOST, WorkerState.GONE)
     return any(worker.state not in dead for worker in workers)
+
+
+def not_run(study: StudyView, step: int) -> str:
+    """Why a step has no run to show, and what it waits for."""
+    if step not in study.planned_steps:
+        return "This study leaves this step out."
+    if study.state.has_ended:
+        return "This step did not run: the study ended before it."
+    begun = [each.number for each in study.steps if each.state is not StepState.STALE]
+    before = [number for number in study.planned_steps if number < step]
+    if study.state is StudyState.NEEDS_ACTION and study.decision_step is not None:
+        return f"It waits for your decision on step {study.decision_step}."
+    if before and max(begun, default=0) < step:
+        return f"It has not run yet: it waits for step {before[-1]}."
+    return "It has not run yet."
+
+
+def crew(workers: Sequence[WorkerView]) -> str:
+    """How many workers are in which state, those that are here first: ``2 busy, 1 lost``."""
+    order = ("busy", "idle", "draining", "late", "lost")
+    counts = {name: sum(worker.state.value == name for worker in workers) for name in order}
+    named = [f"{count} {name}" for name, count in counts.items() if count]
+    if not named:
+        return ""
+    total = sum(counts.values())
+    return f"{plural(total, 'worker')}: {', '.join(named)}."
+
+
+def line_of(study: StudySummary) -> str:
+    """Where a study of a list is, in a line."""
+    current = study.current
+    if study.state is StudyState.RUNNING and current is not None:
+        name = STEP_NAMES[current.step].lower()
+        said = f"Step {current.step} of 7, {name}, is running."
+        done = f" {current.done} of {plural(current.total, 'trial')} done."
+        return said + (done if current.total else "")
+    said = study.sentence or study.reason or ""
+    if study.state.has_ended and study.best is not None:
+        return STOPPED_BY.get(study.reason or "", said)
+    return said[:1].upper() + said[1:]
+
+
+def cost_sentence(action: Action | ActionView | None) -> str:
+    """What having an action done would cost, where that is known."""
+    cost = getattr(action, "cost", None)
+    if cost is None:
+        return ""
+    epochs = f", {plural(round(cost.epochs), 'epoch')}" if cost.epochs >= 1 else ""
+    return f"About {duration(cost.seconds)}{epochs}, as before." if cost.seconds else ""
 
 
 def worker_sentence(worker: WorkerView) -> str:

@@ -6,17 +6,22 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from recipes.result import Best
-from recipes.step import StepKind
+from recipes.step import StepKind, StepReport
 from service import events, studies, trials
 from service.api.dependencies import Identifier, ReadSession, StepNumber
 from service.api.steps import Pass, Round
-from service.pages.choices import choices
+from service.pages.access import may_write
+from service.pages.choices import choices, commands, rerun_command
+from service.pages.diagnoses import diagnoses
 from service.pages.format import STEP_NAMES, STEP_PURPOSES
 from service.pages.forms import form_token
 from service.pages.rendering import about, render
+from service.pages.sentences import not_run
+from service.pages.trial_table import trial_table
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
+CURVES, LOOP = StepKind.CURVES.number, StepKind.LOOP.number
 TRIALS_SHOWN = 20
 """Most on the page of a step: the list of trials has the others."""
 
@@ -41,16 +46,20 @@ def step_page(
         if runs or chosen
         else None
     )
-    best_first = study.best is not None and number >= StepKind.COARSE_SEARCH.number
+    by_value = study.best is not None and number >= StepKind.COARSE_SEARCH.number
     page = trials.list_trials(
         session,
         study_id,
         step=number,
         round=report.round if report is not None else None,
         pass_number=report.pass_number if report is not None else None,
-        sort=_best_first(study.best) if best_first else "number",
+        sort=best_first(study.best) if by_value else "number",
         limit=TRIALS_SHOWN,
     )
+    offered = choices(study, reports, may_write=may_write(request))
+    asked = offered.waiting
+    waits = report is not None and asked is not None and _run(asked) == _run(report)
+    reruns = report is not None and offered.rerun
     return render(
         request,
         "step.html",
@@ -63,15 +72,25 @@ def step_page(
         report=report,
         runs=runs,
         has_rounds=any(run.round > 1 for run in runs),
-        trials=page.items,
-        order="best" if best_first else "first",
+        table=trial_table(page.items),
+        num_shown=len(page.items),
+        order="best" if by_value else "first",
         more_trials=page.next_cursor is not None,
         metric=study.best.metric if study.best is not None else None,
-        choices=choices(study, reports),
+        not_run=not_run(study, number),
+        diagnoses=diagnoses(report.findings) if report and number == CURVES else (),
+        effects=study.result.effects if study.result and number == LOOP else (),
+        waits=waits,
+        choices=offered,
+        commands=(commands(study, offered) if waits else [rerun_command(study, number)] * reruns),
         form_token=form_token(request),
     )
 
 
-def _best_first(best: Best | None) -> str:
+def best_first(best: Best | None) -> str:
     """The order of a list of trials that has the best at its top."""
     return "value" if best is not None and best.direction == "minimize" else "-value"
+
+
+def _run(report: StepReport) -> tuple[int, int, int]:
+    return report.number, report.round, report.pass_number

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from recipes.outcome import Initialisation
+from recipes.trial import TrialCause
 from service.pages.format import estimate, words
 from service.views import EvaluationView, TrialView
+
+FAILED_BY: Mapping[str, str] = {
+    "error": "It failed: the task raised an error.",
+    "out_of_memory": "It failed: the device ran out of memory.",
+    "lost": "It failed: its workers were lost, one after the other.",
+}
+"""Why a trial failed, by its cause. A loss that is no number is a result, and no failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +94,13 @@ def _rows(evaluation: EvaluationView, epoch: int | None, note: str) -> list[Eval
     ]
 
 
-def trial_sentence(trial: TrialView) -> str:
-    """What became of a trial, or where it is."""
+def trial_sentence(trial: TrialView, initial: Initialisation | None = None) -> str:
+    """What became of a trial, or where it is.
+
+    Args:
+        trial: Which.
+        initial: What it measured of the untrained model, if it did.
+    """
     best = best_epoch(trial)
     if trial.value is not None and best is not None:
         value = estimate(trial.value, trial.standard_error)
@@ -93,10 +108,19 @@ def trial_sentence(trial: TrialView) -> str:
             f"{words(best.metric).capitalize()} {value} on validation at epoch {best.epoch} of"
             f" {trial.num_epochs}{_ending(trial)}."
         )
-    if trial.cause is not None and trial.cause.value in ("diverged", "non_finite"):
-        return "It diverged: the loss rose beyond what it was before training, or was no number."
+    if trial.cause is TrialCause.NON_FINITE:
+        return "It diverged: the loss was no finite number any more."
+    if trial.cause is TrialCause.DIVERGED:
+        return "It diverged: the loss rose far beyond what it was before training."
+    if initial is not None and trial.iterations == 0:
+        value = estimate(initial.loss.mean, initial.loss.standard_error)
+        return f"Loss {value} before any training, on {initial.loss.n:,} samples."
     if not trial.state.has_ended:
         return "It is being trained." if trial.state.value == "running" else "It waits."
+    if trial.state.value == "failed":
+        return FAILED_BY.get(trial.cause.value if trial.cause else "", "It failed.")
+    if trial.state.value == "cancelled":
+        return "It was cancelled with its study."
     if trial.evaluations:
         last = trial.evaluations[-1]
         name, found = next(iter(last.metrics.items()))

@@ -15,7 +15,8 @@ EVALUATED = "eval_"
 """Begins the names of metrics taken in eval mode on a fixed sample."""
 MAX_FIGURES = 6
 LOG_RATIO = 30.0
-"""Positive curves whose largest value is this many times the smallest get a log axis."""
+"""Positive curves whose largest value is this many times the smallest get a log axis; a loss
+always does, as its ratios matter and not its differences (CS231n plots it so)."""
 
 
 def trial_figures(curves: CurvesView, best: BestEpoch | None = None) -> list[Figure]:
@@ -47,7 +48,7 @@ def _figure(metric: str, curves: Sequence[CurveView], best: BestEpoch | None) ->
         summary=_summary(curves),
         x_label="iteration",
         y_label=words(metric),
-        y_log=positive and max(finite) / min(finite) > LOG_RATIO,
+        y_log=positive and (metric == "loss" or max(finite) / min(finite) > LOG_RATIO),
         series=(
             *(_series(curve, alone=len(curves) == 1) for curve in curves),
             *_marks(curves, best),

@@ -18,12 +18,12 @@ from recipes.finding import Cause, Finding, Severity
 from recipes.step import Action, Figure, Series, StepContext, StepKind, StepReport, StepState
 from recipes.study import StudyConfig
 from service import studies, tokens
+from service.access import TokenScope
 from service.conductor.conductor import Conductor
 from service.dispatch.scripted import ScriptedDispatcher
 from service.settings import Settings
 from service.web.app import create_app
 from service.web.context import Context, open_context
-from service.web.security import TokenScope
 from tests.service_tests.support import Falling, PlainStep, recipe
 
 LOOKS = 12
@@ -83,7 +83,9 @@ class Site:
     """A service, and somebody who moves its studies on when told to."""
 
     address: str
-    token: str
+    token: str  # of scope admin
+    token_uid: str
+    reader_uid: str  # of a token of scope read
     context: Context
     conductor: Conductor
 
@@ -96,16 +98,22 @@ class Site:
         for _ in range(LOOKS):  # a look that takes no decision may still have run attempts
             self.conductor.look()
 
-    def login(self, path: str) -> str:
-        return f"{self.address}/login?token={self.token}&next={path}"
+    def login(self, path: str, *, reads: bool = False) -> str:
+        """A link that opens one browser, once, and leads to a page."""
+        with self.context.database.write() as session:
+            code = tokens.open_link(session, self.reader_uid if reads else self.token_uid)
+        return f"{self.address}/login?code={code}&next={path}"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("site"), run_conductor=False)
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("site"), run_conductor=False, lease_seconds=3600
+    )
     context = open_context(settings)
     with context.database.write() as session:
-        token = tokens.replace_token(session, name="test", scope=TokenScope.ADMIN)
+        token_uid, token = tokens.issue(session, name="test", scope=TokenScope.ADMIN)
+        reader_uid, _ = tokens.issue(session, name="reads", scope=TokenScope.READ)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -120,6 +128,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(
             address=f"http://127.0.0.1:{listener.getsockname()[1]}",
             token=token,
+            token_uid=token_uid,
+            reader_uid=reader_uid,
             context=context,
             conductor=Conductor(
                 context.database, settings=settings, dispatcher=dispatcher, recipe=RECIPE
