@@ -1,5 +1,6 @@
 """The reference names everything there is, and nothing there is not."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -8,8 +9,10 @@ import pytest
 import typer
 from pydantic_settings import BaseSettings
 
+import service.client
 from recipes.cli import build
 from recipes.rules.registry import all_rules
+from service.client import Client, ClientError
 from service.settings import Settings as ServiceSettings
 from service.web.app import create_app
 from tests.architecture_tests.repository import REFERENCE, headings, section
@@ -103,7 +106,10 @@ def test_routes_are_the_documented_ones(tmp_path) -> None:
     served = {
         (method.upper(), path) for path, methods in schema["paths"].items() for method in methods
     }
-    assert set(ROUTE.findall((REFERENCE / "rest.md").read_text())) == served
+    # Who may ask for which route, pages too, is another table, with a test of its own.
+    scopes = section(REFERENCE / "rest.md", "## Tokens and scopes")
+    text = (REFERENCE / "rest.md").read_text().replace(scopes, "")
+    assert set(ROUTE.findall(text)) == served
 
 
 def test_query_parameters_are_documented(tmp_path) -> None:
@@ -130,3 +136,37 @@ def test_a_code_says_all_it_should(code: str) -> None:
     text = section(REFERENCE / "findings.md", f"## {code}")
     assert [part for part in FINDING_PARTS if part not in text] == []
     assert re.search(r"^> \w", text, re.MULTILINE), "no example of its sentence"
+
+
+METHOD = re.compile(r"^\| `(?P<name>\w+)\((?P<parameters>.*?)\)` \|", re.MULTILINE)
+
+
+def test_the_clients_methods_are_the_documented_ones() -> None:
+    text = (REFERENCE / "client.md").read_text()
+    documented = {
+        found["name"]: set(re.findall(r"(?:^|, )\**(\w+)", found["parameters"]))
+        for found in METHOD.finditer(text)
+    }
+    steering = set(METHOD.findall(section(REFERENCE / "client.md", "## Steer")))
+    for name, _ in steering:
+        documented[name].add("if_version")  # said once, above their table
+    methods = {
+        "Client": Client,
+        **{name: each for name, each in inspect.getmembers(Client) if not name.startswith("_")},
+    }
+    there = {
+        name: set(inspect.signature(each).parameters) - {"self", "cls"}
+        for name, each in methods.items()
+    }
+    assert documented == there
+
+
+def test_the_clients_errors_are_the_documented_ones() -> None:
+    documented = HEAD_WORD.findall(section(REFERENCE / "client.md", "## Errors"))
+    there = {
+        name
+        for name in service.client.__all__
+        if inspect.isclass(found := getattr(service.client, name))
+        and issubclass(found, ClientError)
+    }
+    assert {*documented, "ClientError"} == there

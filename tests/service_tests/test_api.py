@@ -207,7 +207,7 @@ def test_a_checkpoint_with_a_wrong_digest_leaves_nothing(client: Served, tmp_pat
 def test_health_and_readiness_are_open(client: Served) -> None:
     headers = {"Authorization": ""}
     assert client.get("/healthz", headers=headers).json()["service"] == "sevenstep"
-    assert client.get("/readyz", headers=headers).json() == {"ready": True}
+    assert client.get("/readyz", headers=headers).json() == {"ready": True, "conductor": "here"}
 
 
 def test_pages_work_for_a_fresh_study(client: Served) -> None:

@@ -155,7 +155,7 @@ def test_a_part_of_the_recipe_says_how_it_went(steps: tuple[StepReport, ...], wo
 def test_the_learning_rate_finder_ends_with_its_interval() -> None:
     learned = {"lr_low": 4.6e-4, "lr_high": 0.46, "lr_best": 0.022, "rates": []}
     lines = said(steps=(step(StepKind.LR_FINDER, learned=learned),))
-    assert lines[-1] == "Learning rates to search: 4.6e-4 to 4.6e-1; best 2.2e-2."
+    assert lines[-1] == ("Learning rates that make the loss fall: 4.6e-4 to 4.6e-1; best 2.2e-2.")
     assert len(said(steps=(step(StepKind.LR_FINDER, StepState.FAILED),))) == 1
 
 

@@ -12,7 +12,7 @@ from recipes.budget import Budget
 from recipes.pricing import price
 from recipes.study import StudyConfig
 from recipes.timing import Timing
-from service.commands.client import Client
+from service.client import Client
 from service.commands.price import price_lines
 from service.commands.task_option import absolute_task, default_name
 from tests.processes import SEVENSTEP, serving, sevenstep
@@ -34,7 +34,7 @@ def test_a_run_prints_its_verdicts_and_its_report(tmp_path: Path) -> None:
     assert [step["verdict"] for step in report["steps"]] == ["passed", "passed"]
     for step in report["steps"]:
         assert step["sentence"] in done.stderr
-    assert "/login?token=" in done.stderr
+    assert "/login?code=svsl_" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_serve_says_which_studies_it_holds_back(tmp_path: Path) -> None:
         Client(file.address, file.token) as client,
     ):
         config = StudyConfig(name="left", task=str(tmp_path / "net.py"))
-        study = client.create_study(config).id
+        study = client.create(config).id
     with serving(tmp_path / "data") as (process, _):
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]

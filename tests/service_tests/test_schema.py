@@ -130,7 +130,7 @@ def test_studies_of_an_older_release_go_on(
         "study": {"result", "active_seconds", "active_since", "rerun_from"},
         "step_run": {"active_seconds_before"},
         "trial": {"iterations", "epoch_iterations", "value"},
-        "attempt": {"seconds"},
+        "attempt": {"seconds", "token_sha256"},
         "worker": {"has_died"},
     }
     after = bench.dump()

@@ -120,7 +120,8 @@ def test_a_study_is_created_seen_and_exported(service: Installation, tmp_path: P
 
 def test_a_study_is_paused_resumed_and_cancelled(service: Installation) -> None:
     study = service.create("digits")
-    assert f"study resume {study}" in command(service, "pause", study)
+    resume = f"`sevenstep study resume {study} --data-dir {service.data_dir}`"
+    assert resume in command(service, "pause", study)
     assert state(service, study) == "paused"
     command(service, "resume", study)
     assert state(service, study) in ("pending", "running")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import InvalidInput
+from service.settings import Settings
 from service.task_policy import check_task, held_back, may_run
 from tests.service_tests.support import Bench
 
@@ -21,12 +22,41 @@ from tests.service_tests.support import Bench
         ("package.module:Net", False, ("package",), True),
         ("packages.module:Net", False, ("package",), False),
         ("package.module:Net", True, (), True),
+        # what could pass for an allowed name and is none
+        ("os:system", False, ("package",), False),
+        ("package.os:system.__globals__", False, ("package",), False),
+        ("package:Net.attribute", False, ("package",), False),
+        ("package.:Net", False, ("package",), False),
+        ("package..os:Net", False, ("package",), False),
+        (".package:Net", False, ("package",), False),
+        ("package/../os:Net", False, ("package",), False),
+        ("package.module:Net ", False, ("package",), False),
+        (" package.module:Net", False, ("package",), False),
+        ("package.module:Net\n", False, ("package",), False),
+        ("package.module\x00:Net", False, ("package",), False),
+        ("package.module:Net:Net", False, ("package",), False),
+        ("p\u0430ckage.module:Net", False, ("package",), False),  # a Cyrillic a
+        ("\uff50ackage.module:Net", False, ("package",), False),  # a wide p
+        ("package_evil:Net", False, ("package",), False),
+        ("PACKAGE:Net", False, ("package",), False),
+        ("package.py:Net", False, ("package",), False),
+        ("package.module.py:Net", False, ("package",), False),
+        ("/package/module.py:Net", False, ("package",), False),
+        ("digits\n", False, (), False),
+        ("digits;os", False, (), False),
+        ("../digits", False, (), False),
+        ("", False, (), False),
+        ("./task.py:Net", True, (), False),
+        ("~/task.py:Net", True, (), False),
+        ("/a/task.py:Net\x00", True, (), False),
+        ("/a/task.py\n:Net", True, (), False),
+        ("/a/task.sh", True, (), False),
     ],
 )
 def test_which_tasks_may_run(
-    task: str, files: bool, modules: tuple[str, ...], answer: bool, bench: Bench
+    task: str, files: bool, modules: tuple[str, ...], answer: bool, settings: Settings
 ) -> None:
-    settings = bench.settings.model_copy(
+    settings = settings.model_copy(
         update={"allow_task_files": files, "allowed_task_modules": modules}
     )
     assert may_run(task, settings) is answer
@@ -37,7 +67,17 @@ def test_which_tasks_may_run(
     [
         ("/data", True),
         ("/data/houses.csv", True),
-        ("/data/./a/../houses.csv", True),
+        ("/data/./a//houses.csv", True),
+        ("/data/ä b/houses.csv", True),
+        ("/data/a/../houses.csv", False),
+        ("/data/..", False),
+        ("/data/../../data/houses.csv", False),
+        ("/data\x00/houses.csv", False),
+        ("/data/\n", False),
+        ("/DATA/houses.csv", False),
+        ("\\data\\houses.csv", False),
+        ("file:///data/houses.csv", False),
+        ("/data\u2215houses.csv", False),
         ("/data/../etc/passwd", False),
         ("/database/houses.csv", False),
         ("/etc/passwd", False),
@@ -49,11 +89,11 @@ def test_which_tasks_may_run(
 )
 @pytest.mark.parametrize("name", ["path", "test_path"])
 def test_built_in_tasks_read_in_the_allowed_folders_alone(
-    name: str, path: str | int, answer: bool, bench: Bench
+    name: str, path: str | int, answer: bool, settings: Settings
 ) -> None:
-    strict = bench.settings.model_copy(update={"allowed_data_folders": (Path("/data"),)})
-    closed = bench.settings.model_copy(update={"allowed_data_folders": ()})
-    free = bench.settings.model_copy(update={"allow_task_files": True})
+    strict = settings.model_copy(update={"allowed_data_folders": (Path("/data"),)})
+    closed = settings.model_copy(update={"allowed_data_folders": ()})
+    free = settings.model_copy(update={"allow_task_files": True})
     args = {"target": "y", name: path}
 
     assert may_run("tabular", strict, args) is answer

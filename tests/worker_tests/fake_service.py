@@ -32,6 +32,8 @@ from recipes.wire import (
 )
 
 TOKEN = "svs_test"
+ATTEMPT_TOKEN = "svsa_test_"
+"""What an attempt's own token begins with; its name follows."""
 Point = tuple[int, str, str, int, float]
 """(trial, metric, split, iteration, value)."""
 
@@ -171,10 +173,12 @@ class FakeService:
 
     def answer(self, request: _Handler) -> tuple[int, bytes]:
         """The status and body for a request; raises Problem for all that goes wrong."""
-        if request.headers.get("Authorization") != f"Bearer {self.token}":
+        url = urlsplit(request.path)
+        own = re.match("/api/v1/attempts/([^/]+)/", url.path)
+        token = f"{ATTEMPT_TOKEN}{own[1]}" if own else self.token
+        if request.headers.get("Authorization") != f"Bearer {token}":
             raise Problem(401, "unauthorized")
         with self.changed:
-            url = urlsplit(request.path)
             for end, problem in self.broken.items():
                 if url.path.endswith(end):
                     raise problem
@@ -210,6 +214,7 @@ class FakeService:
                     claim = Claim(
                         attempt=name,
                         fence=record.fence,
+                        token=f"{ATTEMPT_TOKEN}{name}",
                         study="s0",
                         lease_seconds=self.periods["lease_seconds"],
                         job=record.job,

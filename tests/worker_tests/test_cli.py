@@ -56,7 +56,7 @@ def test_a_wrong_token_is_one_line_and_exit_1(tmp_path: Path) -> None:
     [
         (("--slots", "0"), 2, "1 or more, or auto"),
         (("--slots", "many"), 2, "1 or more, or auto"),
-        (("--log-level", "loud"), 2, "debug, info, warning or error"),
+        (("--log-level", "loud"), 2, "'debug', 'info', 'warning', 'error'"),
         (("--server", "http://127.0.0.1:9"), 1, "set SEVENSTEP_TOKEN"),
         (("--token", "t", "--home", "/proc/no"), 1, "pass --home"),
         (("--token", "t", "--server", "gopher://x"), 1, "not an HTTP address"),

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from recipes.wire import ClaimRequest, HeartbeatRequest, PointsRequest, RegisterRequest
-from tests.worker_tests.fake_service import TOKEN, FakeService, Problem
+from tests.worker_tests.fake_service import ATTEMPT_TOKEN, TOKEN, FakeService, Problem
 from worker.agent.backoff import Backoff
 from worker.agent.client import (
     Fenced,
@@ -68,8 +68,10 @@ def test_answers_become_errors(
 ) -> None:
     with FakeService() as service, closing(ServiceClient(service.url, TOKEN)) as client:
         service.trouble = [(path, problem)]
+        of_attempt = call in (points, fetch)
+        asking = client.with_token(f"{ATTEMPT_TOKEN}a0") if of_attempt else client
         with pytest.raises(error, match=problem.code) as caught:
-            call(client)
+            call(asking)
         assert type(caught.value) is error
         assert TOKEN not in str(caught.value)
 

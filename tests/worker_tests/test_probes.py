@@ -15,7 +15,7 @@ from worker.data.batches import TrainingSample
 from worker.data.data import load_data
 from worker.training.activations import watch_activations
 from worker.training.internals import InternalsSampler, gradient_norm, update_ratios
-from worker.training.probes import dead_share, measure_initialisation
+from worker.training.probes import measure_initialisation, unit_shares
 
 
 def task_with(model: Callable[[], nn.Module]) -> Blobs:
@@ -79,7 +79,7 @@ def test_probing_changes_nothing() -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     sample = TrainingSample(load_data(task, CPU), Sample())
     measure_initialisation(task, model, sample)
-    dead_share(model, sample)
+    unit_shares(model, sample)
 
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -129,7 +129,7 @@ def test_dead_relus_are_seen_however_they_are_called(relu: Callable[[Tensor], Te
     assert layer.dead_share >= 0.75
     assert layer.zero_share >= 0.75
     sample = TrainingSample(load_data(Blobs(), CPU), Sample())
-    assert dead_share(model, sample) == layer.dead_share
+    assert unit_shares(model, sample).dead == layer.dead_share
 
 
 def test_functional_and_module_activations_are_told_apart_and_counted_once() -> None:
@@ -247,7 +247,8 @@ def test_a_sgd_step_has_the_ratio_lr_times_gradient_over_weight() -> None:
     named = sampler.named(sampler.after_step().tolist())
 
     assert list(named) == [
-        "gradient_norm", "update_ratio", "update_ratio/0.weight", "update_ratio/2.weight"
+        "gradient_norm", "gradient_norm/first", "gradient_norm/last",
+        "update_ratio", "update_ratio/0.weight", "update_ratio/2.weight",
     ]  # fmt: skip
     assert named["update_ratio/0.weight"] == pytest.approx(expected[0], rel=1e-4)
     assert named["update_ratio"] == pytest.approx(sum(expected) / 2, rel=1e-4)

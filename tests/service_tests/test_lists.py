@@ -1,0 +1,96 @@
+"""What the pages ask of lists: studies by a text, trials by rung, queues, a worker's work."""
+
+from __future__ import annotations
+
+import pytest
+
+from recipes.study import StudyConfig, StudyState
+from recipes.trial import TrialPurpose
+from service import studies, trials, workers
+from service.database.engine import Database
+from service.errors import NotFound
+from service.settings import Settings
+from service.trial_order import ordered
+from tests.pages_tests.states import States, every_state
+
+
+@pytest.fixture
+def states(database: Database) -> States:
+    with database.write() as session:
+        return every_state(session)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("AUSED", ["is paused"]),
+        ("is ", ["is stuck", "is paused"]),
+        ("%", []),
+        ("_", []),
+        ("no such", []),
+    ],
+)
+def test_studies_are_found_by_a_part_of_their_name(
+    database: Database, states: States, text: str, found: list[str]
+) -> None:
+    with database.read() as session:
+        page = studies.list_studies(session, text=text)
+    assert [study.name for study in page.items] == found
+
+
+def test_studies_are_found_by_task_and_by_id(database: Database, states: States) -> None:
+    with database.write() as session:
+        made = studies.create(session, StudyConfig(name="mine", task="my.module:Net"))
+    with database.read() as session:
+        by_task = studies.list_studies(session, text="MODULE:net")
+        by_id = studies.list_studies(session, text=made.id[:10])
+    assert [study.id for study in by_task.items] == [made.id]
+    assert [study.id for study in by_id.items] == [made.id]
+
+
+def test_a_state_can_be_left_out(database: Database, states: States) -> None:
+    with database.read() as session:
+        page = studies.list_studies(session, without=StudyState.NEEDS_ACTION)
+        counts = studies.count_by_state(session)
+    assert StudyState.NEEDS_ACTION not in {study.state for study in page.items}
+    assert counts[StudyState.NEEDS_ACTION] == 2
+    assert len(page.items) == sum(counts.values()) - 2
+
+
+def test_trials_are_listed_rung_by_rung(database: Database, states: States) -> None:
+    whole = states.studies["completed"]
+    with database.read() as session:
+        page = trials.list_trials(session, whole, sort="-rung", limit=100)
+        checks = trials.list_trials(session, states.studies["running"], purpose=TrialPurpose.CHECK)
+    order = [(-(trial.iterations or 0), -(trial.value or 0.0)) for trial in page.items]
+    assert order == sorted(order)
+    assert [trial.number for trial in checks.items] == [states.trials["untrained"]]
+    assert ordered([], "rung") == []
+
+
+def test_a_waiting_trial_knows_its_place_in_the_queue(database: Database, states: States) -> None:
+    running = states.studies["running"]
+    with database.read() as session:
+        places = {
+            name: trials.place_in_queue(session, running, number)
+            for name, number in states.trials.items()
+        }
+        assert workers.queue(session) == 1
+    assert places.pop("waiting") == 0
+    assert set(places.values()) == {None}
+
+
+def test_a_worker_has_what_it_did_newest_first(
+    database: Database, settings: Settings, states: States
+) -> None:
+    with database.read() as session:
+        found = workers.attempts_of(session, states.workers["busy"], limit=3)
+        assert workers.attempts_of(session, states.workers["idle"], limit=3) == []
+        with pytest.raises(NotFound):
+            workers.attempts_of(session, "none", limit=3)
+    assert [each.trials for each in found] == [
+        (states.trials["untrained"],),
+        (states.trials["cancelled"],),
+        (states.trials["non_finite"],),
+    ]
+    assert {each.study_name for each in found} == {"runs"}
