@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 HALF ?= calibration
 
-.PHONY: setup check lint types contracts test test-slow test-all demo serve screenshots bench-faults bench-faults-5m clean
+.PHONY: setup check lint types contracts test test-slow test-all demo serve screenshots examples bench-faults bench-faults-5m clean
 
 setup: $(STAMP)
 
@@ -50,6 +50,10 @@ serve: setup
 # Pictures of the pages, of a study that runs for them: docs/images, build/screenshots.
 screenshots: setup
 	$(BIN)/python docs/make_screenshots.py
+
+# What the OpenAPI document shows, asked of a study that runs for it.
+examples: setup
+	$(BIN)/python docs/make_examples.py
 
 # The whole fault bench (hours; it goes on where it stopped), and its page in docs/.
 bench-faults: setup

@@ -41,6 +41,7 @@ SHOWN = {"study": 1250, "step-4": 1000, "trial": 1000}
 def main() -> None:
     """Take them all."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line a request says nothing here
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--all-only", action="store_true")

@@ -117,5 +117,11 @@ def _of_code(reading: Sequence[Finding], code: str) -> Finding | None:
 
 def _gravity(finding: Finding) -> tuple[int, int]:
     order = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
-    precedence = min(rule.precedence for rule in all_rules() if rule.code == finding.code)
+    # A code may have rules on other evidence too: dead units at the start come before the rate.
+    precedence = min(
+        rule.precedence
+        for rule in all_rules()
+        if rule.code == finding.code
+        and rule.evidence in (CurveEvidence, JudgedCurves, StudyCurves)
+    )
     return order[finding.severity], precedence

@@ -75,9 +75,23 @@ class Series(Value):
     x: tuple[Number, ...] = ()
     y: tuple[Number, ...] = ()
     errors: tuple[Number, ...] = ()
+    tints: tuple[Number, ...] = ()  # one a point: what its colour tells, see Figure.tint_label
     labels: tuple[str, ...] = ()  # one a point, for its title
     role: str = "train"  # train, val, reference, good, bad, muted: picks colour and marker
     style: str = "line"  # line, dots or bars
+
+
+class Box(Value):
+    """A region of a figure with a name: the range it covers on either axis.
+
+    A range of no width is a value that was fixed; one from 0 on reaches the place that 0 has
+    beside a logarithmic axis.
+    """
+
+    name: str
+    x: tuple[Number, Number]
+    y: tuple[Number, Number]
+    role: str = "reference"
 
 
 class Figure(Value):
@@ -88,6 +102,7 @@ class Figure(Value):
         y_from_zero: Whether the y axis must hold 0, so that differences are not exaggerated.
         direction: Which way y is better. Values that are not numbers, and a few enormous
             ones, are marked on the worse edge: the upper one unless ``maximize``.
+        tint_label: What the colours of points with ``tints`` tell; empty without any.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -103,6 +118,8 @@ class Figure(Value):
     series: tuple[Series, ...]
     horizontal: tuple[tuple[str, Number], ...] = ()  # reference lines: (name, y)
     shaded: tuple[Number, Number] | None = None  # an interval of x to mark
+    tint_label: str = ""
+    boxes: tuple[Box, ...] = ()
 
 
 class StepReport(Value):

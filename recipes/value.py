@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FiniteFloat, Strict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FiniteFloat, Strict, WithJsonSchema
 
 NON_FINITE_WORDS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
@@ -24,7 +24,11 @@ def _from_wire(value: Any) -> Any:
     return NON_FINITE_WORDS.get(value, value) if isinstance(value, str) else value
 
 
-Number = Annotated[float, BeforeValidator(_from_wire)]
+Number = Annotated[
+    float,
+    BeforeValidator(_from_wire),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": [*NON_FINITE_WORDS]}]}),
+]
 """A float that may be non-finite; the words above stand for NaN and the infinities."""
 
 
@@ -34,7 +38,13 @@ def _no_other_type(value: Any) -> Any:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_no_other_type)]
+def _no_other_type_than_whole(value: Any) -> Any:
+    if isinstance(value, (bool, str, bytes)):
+        raise ValueError("give a whole number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_other_type_than_whole)]
 """A whole number: neither ``true`` nor a text, which pydantic would take for one."""
 Real = Annotated[FiniteFloat, BeforeValidator(_no_other_type)]
 """A finite float, likewise."""

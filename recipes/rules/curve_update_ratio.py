@@ -7,7 +7,7 @@ from recipes.finding import Cause, Finding, Severity
 from recipes.rules.curve_lr_too_high import lr_too_high_on_curve
 from recipes.rules.curve_lr_too_low import lr_too_low_on_curve
 from recipes.rules.dead_relu import FAIL_SHARE
-from recipes.rules.impairment import EXPLODED, impairment
+from recipes.rules.impairment import EXPLODED, impairment, is_rate_cleared
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.saturated_activation import SATURATED_SHARE
 from recipes.rules.update_ratio import HIGH, LOW, SOURCE
@@ -44,9 +44,12 @@ def update_ratio_low_on_curve(evidence: CurveEvidence) -> Finding | None:
 
 @rule("update_ratio_high", Precedence.INTERNALS)
 def update_ratio_high_on_curve(evidence: CurveEvidence) -> Finding | None:
-    """Impaired, and an iteration changes the weights by more than 1e-2 of their size."""
+    """Impaired, and an iteration changes the weights by more than 1e-2 of their size.
+
+    Silent where ``lr_too_high`` says it, and where the probe found the rate not to blame.
+    """
     ratio = evidence.series.update_ratio
-    if not ratio > HIGH or lr_too_high_on_curve(evidence) is not None:
+    if not ratio > HIGH or lr_too_high_on_curve(evidence) is not None or is_rate_cleared(evidence):
         return None
     return _finding(evidence, "update_ratio_high", ratio)
 

@@ -64,6 +64,11 @@ def impairment(evidence: CurveEvidence) -> str | None:
     return None
 
 
+def is_rate_cleared(evidence: CurveEvidence) -> bool:
+    """Whether the LR-drop probe found that a lower rate changes nothing."""
+    return evidence.lr_drop is not None and not evidence.lr_drop.confirms
+
+
 def _loss(evidence: CurveEvidence) -> float:
     """The train loss at the end, by epoch or else by iteration; NaN when it is too early."""
     if len(evidence.train_loss) >= LEAST_EPOCHS:

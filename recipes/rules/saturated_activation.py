@@ -5,7 +5,7 @@ from __future__ import annotations
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.initial_loss import InitialLossEvidence
 from recipes.finding import Cause, Finding, Severity
-from recipes.rules.impairment import impairment
+from recipes.rules.impairment import impairment, is_rate_cleared
 from recipes.rules.inputs_not_normalised import inputs_not_normalised
 from recipes.rules.registry import Precedence, rule
 from recipes.words import percent
@@ -53,9 +53,13 @@ def saturated_at_start(evidence: InitialLossEvidence) -> Finding | None:
 
 @rule("saturated_activation", Precedence.INTERNALS)
 def saturated_at_end(evidence: CurveEvidence) -> Finding | None:
-    """Impaired, and most of a layer's inputs end beyond +-5."""
+    """Impaired, and most of a layer's inputs end beyond +-5.
+
+    Silent where the probe found the rate not to blame: what was not saturated at the start
+    (step 1 looks) was then driven there by the task, as a layer of very few units is.
+    """
     share = evidence.series.saturated_share
-    if not share > SATURATED_SHARE:  # NaN where it was not measured
+    if is_rate_cleared(evidence) or not share > SATURATED_SHARE:  # NaN where it was not measured
         return None
     impaired = impairment(evidence)
     if impaired is None:

@@ -23,6 +23,7 @@ from recipes.search.proposals import propose
 from recipes.search.region import coarse_space, narrowed, ranged
 from recipes.search.rung import first_rung_text, next_rung, next_rung_plan
 from recipes.search.runs import job_plans, search_trial
+from recipes.search.setting_map import setting_map
 from recipes.search.summary import best_of, range_text, setting
 from recipes.seeds import derive_seed
 from recipes.space import Categorical, ParameterValue, SearchSpace
@@ -129,7 +130,10 @@ class CoarseSearch(Step):
                 },
             },
             result=best_of(evidence.ranked, context.description),
-            figures=search_figures(evidence, sentence),
+            figures=(
+                *setting_map(evidence, sentence, box=box, fixed=fixed),
+                *search_figures(evidence, sentence),
+            ),
         )
 
     def _nothing_found(

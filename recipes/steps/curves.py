@@ -35,7 +35,16 @@ from recipes.words import listing, plural, rate
 
 PROBE_LABEL = "lr_drop"
 
-PROBED = frozenset({"lr_too_high", "underfitting", "oscillation"})
+PROBED = frozenset(
+    {
+        "lr_too_high",
+        "underfitting",
+        "oscillation",
+        "dead_relu",
+        "saturated_activation",
+        "update_ratio_high",
+    }
+)
 """Findings of which the learning rate is a cause that the probe would confirm or rule out."""
 
 FITTED = 0.99

@@ -21,6 +21,7 @@ from recipes.search.finalists import Finalist, best_setting, finalists, pooled_s
 from recipes.search.generations import generation_of, generations, propose_generation
 from recipes.search.halving import epochs_per_trial, rungs
 from recipes.search.incumbent import incumbent_number, incumbent_trial
+from recipes.search.overlay import curve_overlay
 from recipes.search.round_plan import (
     DEFAULT_ROUNDS,
     ENOUGH_REPEATED,
@@ -32,6 +33,7 @@ from recipes.search.round_plan import (
 from recipes.search.rung import first_rung_text, next_rung_plan
 from recipes.search.runs import job_plans, repeat_trials, search_trial
 from recipes.search.scoring import Scored, epochs_done, ranked
+from recipes.search.setting_map import setting_map
 from recipes.search.summary import best_of, setting
 from recipes.space import ParameterValue
 from recipes.step import (
@@ -95,7 +97,8 @@ class FineSearch(Step):
             verdict = StepState.INCONCLUSIVE
         healthy = _sentence(context, evidence, settings, chosen) + _cut(context, chosen, settings)
         sentence = leading_sentence(found, healthy)
-        figures = list(search_figures(evidence, sentence))
+        figures = [*curve_overlay(evidence), *setting_map(evidence, sentence)]
+        figures += search_figures(evidence, sentence)
         if settings:
             figures.insert(0, finalists_figure(settings, context.description, healthy))
         return step_report(

@@ -26,6 +26,7 @@ from service.pages.lettering import (
 from service.pages.markers import Point, text
 from service.pages.plot import Plot, lay_out, points_of
 from service.pages.ranking import height_of, lies, ranking
+from service.pages.tints import key, tints_of
 
 WIDE = (560, 320)
 NARROW = (330, 280)
@@ -65,7 +66,11 @@ def draw(
     title = title_lines(figure, width)
     entries = legend(figure, width)
     head = LINE * (len(title) - 1)
-    top = 46.0 + head + (LINE + 1) * rows_of(entries)
+    is_tinted = tints_of(figure) is not None
+    rows = rows_of(entries) + is_tinted
+    top = 46.0 + head + (LINE + 1) * rows
+    if is_tinted:
+        head += LINE + 1
     is_ranking = lies(figure, width)
     height = height_of(figure, top) if is_ranking else height + head
     parts = [
@@ -77,6 +82,8 @@ def draw(
     if standalone:
         parts.append(f"<style>{STYLE}{_rules()}</style>")
     parts.extend(title_marks(title))
+    if is_tinted:
+        parts.extend(key(figure, 32.0 + head - LINE - 1))
     parts.extend(legend_marks(figure, entries, 32.0 + head))
     if is_ranking:
         parts.extend(ranking(figure, width=width, height=height, top=top - 16))
@@ -93,8 +100,11 @@ def draw(
 def _plotted(figure: Figure, plot: Plot, *, size: tuple[int, int]) -> Iterator[str]:
     width, height = size
     yield from frame(figure, plot, width=width, height=height)
+    yield from marks.boxes(figure, plot)
     bars = [series for series in figure.series if series.style == "bars"]
     toned = tones(figure)
+    num_points = sum(len(series.y) for series in figure.series if series.style == "line")
+    is_crowded = len(figure.series) > marks.CROWD and num_points > marks.MARKED_POINTS
     drawn: list[Point] = []
     # What has whiskers comes last: it is what the figure is about.
     for place, series in sorted(enumerate(figure.series), key=lambda each: bool(each[1].errors)):
@@ -106,7 +116,7 @@ def _plotted(figure: Figure, plot: Plot, *, size: tuple[int, int]) -> Iterator[s
         if series.style == "dots":
             yield from marks.dots(series, points)
         else:
-            yield from marks.line(series, points, toned.get(place, ""))
+            yield from marks.line(series, points, toned.get(place, ""), is_crowded=is_crowded)
     yield from references(figure, plot, drawn)
     if not any(series.y for series in figure.series):
         middle = (plot.y.start + plot.y.end) / 2

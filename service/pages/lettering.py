@@ -119,7 +119,8 @@ def legend_marks(figure: Figure, entries: list[Entry], top: float) -> Iterator[s
     for entry in entries:
         series, x = figure.series[entry.place], entry.x
         y, role = top + (LINE + 1) * entry.row, role_of(series)
-        tone = toned.get(entry.place, "")
+        # Where colour tells a value, the legend's mark tells the shape alone.
+        tone = "c-muted" if series.tints else toned.get(entry.place, "")
         colour = f"c-{role} {tone}".rstrip()
         if series.style == "bars":
             box = f'x="{x}" y="{y - 5}" width="12" height="10" rx="2"'

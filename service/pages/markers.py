@@ -18,6 +18,7 @@ class Point:
     Attributes:
         beyond: Which edge it is drawn on, for want of a place.
         span: Upper and lower pixel of its error bar, where it has one.
+        tint: The class of its own colour; empty where its role has one.
     """
 
     x: float
@@ -25,6 +26,7 @@ class Point:
     title: str
     beyond: Edge = ""
     span: tuple[float, float] | None = None
+    tint: str = ""
 
 
 def text(value: str) -> str:
@@ -43,7 +45,7 @@ def marker(point: Point, role: str, *, tone: str = "", small: bool = False) -> s
     """
     x, y, r = point.x, point.y, 2.6 if small else 4.0
     title = f"<title>{text(point.title)}</title>"
-    colour = f"c-{role} {tone}".rstrip()
+    colour = f"c-{role} {tone or point.tint}".rstrip()
     if role == "bad":
         return (
             f'<path class="c-cross {colour}" d="M{x - r:.1f} {y - r:.1f}l{2 * r:.1f} {2 * r:.1f}'

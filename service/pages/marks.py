@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from recipes.step import Series
+from recipes.step import Figure, Series
 from service.pages.format import number
-from service.pages.lettering import role_of
+from service.pages.lettering import CHARACTER, ROLES, role_of
 from service.pages.markers import Point, edge_mark, error_bar, marker, text
 from service.pages.plot import Plot
 
@@ -15,12 +15,47 @@ MAX_POINTS_PER_PIXEL = 2
 MARKED_POINTS = 60
 """A line of at most this many points also shows its points, each with its title."""
 
+CROWD = 8
+"""Of more series than this the lines show no points: a line says which trial it is."""
+
+BOX_ROOM = 7.0
+"""Pixels that a box stands out beyond what it holds, so that a fixed value has a box, too."""
+
 LEAST_BETWEEN_ARROWS = 8
 """Pixels between two arrows of a line: one is enough for a crowd."""
 
 
-def line(series: Series, points: list[Point], tone: str) -> Iterator[str]:
-    """A line, with gaps where values are missing, and the band of its errors below it."""
+def boxes(figure: Figure, plot: Plot) -> Iterator[str]:
+    """The regions of a figure, each with its name at a corner of its own."""
+    for place, box in enumerate(figure.boxes):
+        lows = [plot.zero if figure.x_log and x == 0 and plot.zero else plot.x(x) for x in box.x]
+        left, right = max(lows[0] - BOX_ROOM, plot.left + 1), min(lows[1] + BOX_ROOM, plot.right)
+        bottom, top = plot.y(box.y[0]) + BOX_ROOM, plot.y(box.y[1]) - BOX_ROOM
+        role = box.role if box.role in ROLES else "muted"
+        yield (
+            f'<rect class="c-box c-{role}" x="{left:.1f}" y="{top:.1f}"'
+            f' width="{right - left:.1f}" height="{bottom - top:.1f}" rx="3">'
+            f"<title>{text(box.name)}</title></rect>"
+        )
+        # Above its own edge, the first box at its right end and the next at its left one, so that
+        # two boxes with one upper edge keep their names apart.
+        wide = CHARACTER * len(box.name)
+        start = min(left + 4, plot.right - wide) if place else max(right - wide, plot.left)
+        base = top - 4
+        yield (f'<text class="c-ref-label" x="{start:.1f}" y="{base:.1f}">{text(box.name)}</text>')
+
+
+def line(
+    series: Series, points: list[Point], tone: str, *, is_crowded: bool = False
+) -> Iterator[str]:
+    """A line, with gaps where values are missing, and the band of its errors below it.
+
+    Args:
+        series: What it shows.
+        points: Where they lie.
+        tone: A class that gives another colour than the role's.
+        is_crowded: Whether it is one of so many that points would hide the lines.
+    """
     role = role_of(series)
     colour = f"c-{role} {tone}".rstrip()
     stretches = _stretches(points)
@@ -29,12 +64,13 @@ def line(series: Series, points: list[Point], tone: str) -> Iterator[str]:
         thin = _thin(stretch)
         path = " ".join(f"{point.x:.1f},{point.y:.1f}" for point in thin)
         if len(thin) > 1:
-            yield f'<polyline class="c-line {colour}" points="{path}"/>'
+            title = f"<title>{text(series.name)}</title>"
+            yield f'<polyline class="c-line {colour}" points="{path}">{title}</polyline>'
     inside = [point for point in points if not point.beyond]
-    if len(inside) <= MARKED_POINTS and role != "reference":
+    if len(inside) <= MARKED_POINTS and role != "reference" and not is_crowded:
         for point in inside:
             yield marker(point, role, tone=tone, small=True)
-    elif len(inside) > MARKED_POINTS:
+    elif len(inside) > MARKED_POINTS or is_crowded:
         for stretch in stretches:
             if len(stretch) == 1:
                 yield marker(stretch[0], role, tone=tone, small=True)

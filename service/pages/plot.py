@@ -10,6 +10,7 @@ from recipes.step import Figure, Series
 from service.pages.format import number
 from service.pages.markers import Edge, Point
 from service.pages.scales import Scale, fit
+from service.pages.tints import Tints, tints_of
 
 BAND = 18
 """Height that is kept, at the edge for values beyond the axis, for their arrows."""
@@ -73,6 +74,7 @@ def lay_out(figure: Figure, *, width: int, height: int, top: float) -> Plot:
     points = [
         (x, y) for series in figure.series for x, y in zip(xs(series), series.y, strict=False)
     ]
+    points += [(x, y) for box in figure.boxes for x, y in zip(box.x, box.y, strict=True)]
     on_x = [x for x, _ in points]
     zero = left + ZERO_ROOM / 2 if figure.x_log and any(x == 0 for x in on_x) else None
     if bars or figure.x_names:
@@ -140,6 +142,7 @@ def points_of(series: Series, figure: Figure, plot: Plot) -> list[Point]:
 
 def _points(series: Series, figure: Figure, plot: Plot) -> Iterator[Point]:
     worse_below = is_better_above(figure)
+    tints = tints_of(figure)
     for index, (x, y) in enumerate(zip(xs(series), series.y, strict=False)):
         if not math.isfinite(x) or (figure.x_log and (x < 0 or (x == 0 and plot.zero is None))):
             continue
@@ -149,7 +152,13 @@ def _points(series: Series, figure: Figure, plot: Plot) -> Iterator[Point]:
         if math.isfinite(error) and math.isfinite(y):
             span = (plot.y(y + error), plot.y(_lower(y - error, plot)))
         edge = plot.edge(y, worse_below=worse_below)
-        yield Point(place, plot.pixel(y, edge), _title(series, figure, index, x, y), edge, span)
+        title = _title(series, figure, index, x, y)
+        tint = _tint(series, index, tints)
+        yield Point(place, plot.pixel(y, edge), title, edge, span, tint)
+
+
+def _tint(series: Series, index: int, tints: Tints | None) -> str:
+    return tints.look(series.tints[index]) if tints and index < len(series.tints) else ""
 
 
 def _lower(y: float, plot: Plot) -> float:

@@ -23,6 +23,9 @@ from service.views import TrialSummary
 MOST_SHOWN = 8
 """Most entries of something learned that a page writes out."""
 
+CODES_IN = ("rules", "lacking")
+"""Evidence that lists the codes of rules."""
+
 FOLDER = Path(__file__).parent / "templates"
 
 
@@ -42,6 +45,7 @@ def environment() -> Environment:
         asset=assets.address,
         best_sentence=results.best_sentence,
         between=format.between,
+        breakable=_breakable,
         budget_lines=budget_lines,
         duration=format.duration,
         coded=_coded,
@@ -62,6 +66,7 @@ def environment() -> Environment:
         plain=_plain,
         plural=format.plural,
         test_sentence=results.test_sentence,
+        told=_told,
         trained=trial_table.trained,
         trial_value=_trial_value,
         words=format.words,
@@ -124,6 +129,18 @@ def _fact(value: object) -> str:
     if isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef"):
         return f"{value[:12]}…"
     return format.number(value)
+
+
+def _told(name: str, value: object) -> str:
+    """A piece of a finding's evidence: rules that it lists as words, the rest as a fact."""
+    if name in CODES_IN and isinstance(value, str):
+        return format.words(value)
+    return _fact(value)
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may break after an underscore: the head of a narrow column."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def _percent(share: float) -> str:

@@ -19,6 +19,7 @@ from service.pages.api_docs import api_docs
 from service.pages.choices import choices, commands
 from service.pages.format import STEP_NAMES, mark
 from service.pages.forms import form_token
+from service.pages.happenings import lately
 from service.pages.ladder import ladder
 from service.pages.rendering import about, render
 from service.pages.sentences import crew, has_live_worker, now
@@ -118,6 +119,7 @@ def study_page(
         crew=crew(here) if waits and has_worker else "",
         top=trial_table(top),
         best_first=order,
+        happenings=lately(session, study_id, sequence),
     )
 
 

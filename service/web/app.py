@@ -109,7 +109,17 @@ def create_app(settings: Settings, *, opened: Context | None = None) -> FastAPI:
     table = RouteTable(app)
     app.state.keys_in_use = set()
     problems.install(app, methods=lambda scope: methods_of(table, scope))
-    for resource in (studies, steps, trials, events, workers, attempts, artifacts, tokens, diagnose):
+    for resource in (
+        studies,
+        steps,
+        trials,
+        events,
+        workers,
+        attempts,
+        artifacts,
+        tokens,
+        diagnose,
+    ):
         app.include_router(resource.routes, prefix=API_PREFIX)
     app.include_router(health.routes)
     app.include_router(metrics.routes)

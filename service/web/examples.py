@@ -24,5 +24,6 @@ def add_examples(operation: dict[str, Any]) -> None:
     if "request" in found:
         operation["requestBody"]["content"]["application/json"]["example"] = found["request"]
     for status, answer in operation["responses"].items():
-        if status.startswith("2") and "answer" in found:
-            answer["content"]["application/json"]["example"] = found["answer"]
+        content = answer.get("content", {})
+        if status.startswith("2") and "answer" in found and "application/json" in content:
+            content["application/json"]["example"] = found["answer"]

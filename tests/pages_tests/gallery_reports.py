@@ -6,14 +6,26 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from recipes.evidence.search import SearchEvidence, search_evidence
 from recipes.finding import Finding, Severity
 from recipes.hypothesis import Effect, EffectKind, Hypothesis
 from recipes.outcome import Evaluation, MemberOutcome
 from recipes.result import Best, Compared, Result, TestResult
-from recipes.space import ParameterValue
-from recipes.step import Action, Figure, Series, StepKind, StepReport, StepState
-from recipes.trial import TrialCause, TrialState
-from tests.recipes_tests.builders import moments
+from recipes.search.overlay import curve_overlay
+from recipes.search.region import narrowed
+from recipes.search.setting_map import setting_map
+from recipes.space import Float, Int, ParameterValue, SearchSpace
+from recipes.step import (
+    Action,
+    Figure,
+    Series,
+    StepKind,
+    StepReport,
+    StepState,
+    TrialResult,
+)
+from recipes.trial import TrialCause, TrialPurpose, TrialState
+from tests.recipes_tests.builders import description, moments
 
 EPOCHS = 8
 BATCHES = 40
@@ -148,6 +160,39 @@ def outcome_of(number: int, *, epochs: int = EPOCHS, pruned: bool = False) -> Me
         snapshot_epoch=min(6, epochs),
         seconds=1.5 * epochs,
     )
+
+
+SEARCHED = SearchSpace(
+    {
+        "lr": Float(1e-4, 1.0, log=True),
+        "weight_decay": Float(1e-6, 0.1, log=True, zero=True),
+        "hidden": Int(32, 128),
+    }
+)
+
+
+def searched(kind: StepKind = StepKind.COARSE_SEARCH) -> SearchEvidence:
+    """The evidence of the gallery's search: every third trial was discarded early."""
+    trials = [
+        TrialResult(
+            number=number,
+            purpose=TrialPurpose.SEARCH,
+            label="search",
+            params=params_of(number),
+            outcome=outcome_of(
+                number, epochs=3 if number % 3 == 0 else EPOCHS, pruned=number % 3 == 0
+            ),
+        )
+        for number in range(NUM_SEARCHED)
+    ]
+    return search_evidence(kind, description(), SEARCHED, trials, epochs=EPOCHS)
+
+
+def search_maps() -> tuple[Figure, ...]:
+    """The map of step 4, with the box of step 5."""
+    evidence = searched()
+    box, fixed = narrowed(evidence.space, evidence.ranked, evidence.relevance)
+    return setting_map(evidence, "The best settings lie around 1e-2.", box=box, fixed=fixed)
 
 
 def search_figures() -> tuple[Figure, ...]:
@@ -330,8 +375,8 @@ def reports() -> list[StepReport]:
         7: "Round {round} is done.",
     }
     figures: Mapping[int, tuple[Figure, ...]] = {
-        4: search_figures(),
-        5: (*search_figures()[:1], *finalist_figures()),
+        4: (*search_maps(), *search_figures()),
+        5: (*finalist_figures(), *curve_overlay(searched()), *search_figures()[:1]),
         6: curve_figures(),
         7: round_figures(),
     }

@@ -184,6 +184,7 @@ def test_a_body_is_not_nested_too_deeply(client: Served, depth: int) -> None:
     [
         {"seed": True},
         {"seed": "1"},
+        {"seed": 1.5},
         {"max_rounds": True},
         {"budget": {"trials": "8"}},
         {"autopilot": 1},
@@ -212,7 +213,7 @@ def test_workers_are_found_one_by_one_and_page_by_page(client: Served) -> None:
     assert found == made[::-1]
 
 
-def test_an_action_says_what_it_costs_and_how_it_is_done(client: Served) -> None:
+def test_a_step_that_runs_advises_nothing_yet(client: Served) -> None:
     study = client.create(autopilot=False)["id"]
     worker = client.post(
         "/api/v1/workers/register", json={"name": "w", "slots": 1, "version": "0"}

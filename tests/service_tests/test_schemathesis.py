@@ -32,6 +32,12 @@ HOOKS = "tests.service_tests.schemathesis_hooks"
 POSSIBLE = [400, 401, 403, 404, 409, 412, 413, 422, 429, 507, "2xx", "3xx"]
 """What a request may be answered that fits its form: its values may still not fit each other,
 name what is not there, or come too late."""
+STAYING = """
+[[operations]]
+include-name = "GET /api/v1/workers/{worker}"
+checks.use_after_free.enabled = false
+"""
+"""A worker that says goodbye is not gone from the list: what it did can still be looked up."""
 QUICK_SECONDS = 40
 SCOPES = [TokenScope.READ, TokenScope.WRITE, TokenScope.ADMIN, TokenScope.WORKER]
 
@@ -88,7 +94,7 @@ def run(address: str, token: str, folder: Path, *options: str) -> str:
     statuses = ", ".join(f'"{status}"' for status in POSSIBLE)
     config.write_text(
         f"[checks]\npositive_data_acceptance.expected-statuses = [{statuses}]\n"
-        "[warnings]\nenabled = false\n"
+        f"[warnings]\nenabled = false\n{STAYING}"
     )
     done = subprocess.run(
         [
