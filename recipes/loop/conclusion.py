@@ -127,6 +127,11 @@ def _compared(
         f"{number(abs(gain), 2)} ± {number(error, 2)} {verb} it"
         + ("." if told_apart else ", which is within noise: there is no reason to change.")
     )
+    if dict(best.params) == dict(present.params):
+        sentence = (
+            f"The incumbent is the best setting found, with {metric} {present.value:.4g}: there "
+            "is no reason to change."
+        )
     return Compared(
         trial=present.trial,
         params=dict(present.params),

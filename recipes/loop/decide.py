@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from recipes.hypothesis import EffectKind, Hypothesis
 from recipes.loop.advice import CATALOGUE, Change
 from recipes.loop.situation import MOST_REFUTED, Situation, repeated
+from recipes.metric import Metric
 from recipes.search.allowance import AFTER_ROUNDS, allowance
 from recipes.search.finalists import TELL_APART, floored, pooled_sd
 from recipes.search.round_plan import DEFAULT_ROUNDS, RoundPlan, least_cost
@@ -40,10 +41,14 @@ def decide(now: Situation) -> Decision:
     nothing while there is something left to try.
     """
     context = now.context
+    description = context.description
     open_advice = applicable(now)
     unlimited = not context.budget.allowed.is_limited
     most = context.max_rounds or (DEFAULT_ROUNDS if unlimited else MOST_ROUNDS)
     rest = tuple(change.sentence for _, change in open_advice if change.because)
+    if _is_perfect(now):
+        sentence = f"{description.metric} is 1 on every validation sample: nothing can better it."
+        return _stop("no_gain", sentence[0].upper() + sentence[1:], ())
     if not open_advice:
         return _stop("advice_exhausted", "No advice is left that has not failed twice.", ())
     if unlimited and _has_converged(now):
@@ -74,6 +79,14 @@ def applicable(now: Situation) -> list[tuple[str, Change]]:
         if change is not None and change.plan.model_dump(mode="json") not in tried:
             found.append((advice.name, change))
     return sorted(found, key=lambda pair: now.num_refuted(pair[0]))
+
+
+def _is_perfect(now: Situation) -> bool:
+    """Whether the best setting has the highest value there is: 1, for accuracy and R²."""
+    description = now.context.description
+    best = now.best_single.value if now.best is None else now.best.value
+    metric = Metric(name=description.metric, maximise=description.direction == "maximize")
+    return metric.has_points and metric.maximise and best >= 1.0
 
 
 def _has_converged(now: Situation) -> bool:

@@ -101,6 +101,8 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            # Nearly all trials are as good as the best: then no name stands out, as it says.
+            warnings.filterwarnings("ignore", "Target and region quantiles select the same set")
             yield
     finally:
         optuna.logging.set_verbosity(verbosity)

@@ -244,3 +244,22 @@ def test_a_wider_pass_without_trials_is_not_called_passed(epochs):
     ]
     assert last.verdict is StepState.INCONCLUSIVE
     assert "left no trial for the wider range" in last.sentence
+
+
+def test_what_cannot_be_bettered_ends_the_rounds():
+    study = Simulated(lambda params, share, seed: 1.0, SPACE, seed_sd=0.0, budget={"epochs": 4000})
+    study.run()
+    last = study.of(7)[-1]
+    assert last.round == 1
+    assert "nothing can better it" in last.sentence
+
+
+def test_an_incumbent_that_is_the_best_is_said_to_be():
+    present = {"lr": 3e-3, "weight_decay": 0.0}
+
+    def accuracy(params, share, seed):
+        return 0.9 if dict(params) == present else 0.5
+
+    study = Simulated(accuracy, SPACE, seed_sd=0.0, incumbent=present)
+    report = study.run()[-1]
+    assert report.result.incumbent.sentence.startswith("The incumbent is the best setting found")
