@@ -98,6 +98,7 @@ def _answer(response: Response) -> KeptAnswer:
 
 
 def _digest(request: Request, body: bytes) -> str:
-    """Of what makes two requests the same one: method, address and body."""
-    parts = (request.method, request.url.path, request.url.query)
+    """Of what makes two requests the same one: method, address, condition and body."""
+    condition = request.headers.get("if-match", "")
+    parts = (request.method, request.url.path, request.url.query, condition)
     return hashlib.sha256("\0".join(parts).encode() + b"\0" + body).hexdigest()

@@ -69,6 +69,17 @@ def test_a_verb_is_answered_as_it_was_then(client: Served) -> None:
     assert client.get(f"{STUDIES}/{study}").json()["state"] == "pending"  # it was not done again
 
 
+def test_under_another_condition_it_is_another_request(client: Served) -> None:
+    path = f"{STUDIES}/{client.create()['id']}/pause"
+    seen = {"If-Match": "*"}
+    first = client.post(path, headers={**key("a"), **seen})
+    assert first.status_code == 200
+    assert client.post(path, headers={**key("a"), **seen}).content == first.content
+    for other in ({"If-Match": '"0"'}, {}):
+        answer = client.post(path, headers={**key("a"), **other})
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+
+
 def test_what_one_token_sent_is_not_answered_to_another(client: Served) -> None:
     mine = client.post(STUDIES, json=STUDY, headers=key("a")).json()["id"]
     other = {"Authorization": f"Bearer {client.token(TokenScope.WRITE)}"}
@@ -133,3 +144,14 @@ def test_of_many_at_once_one_is_done(database_url: str, tmp_path: Path) -> None:
             assert session.scalar(select(func.count()).select_from(Study)) == 1
         final = clients[-1].post(STUDIES, json=STUDY, headers=headers)
         assert (final.status_code, final.json()["id"]) == (201, made.pop())
+
+
+def test_a_deleted_study_is_in_no_kept_answer(client: Served) -> None:
+    kept = client.post(STUDIES, json={**STUDY, "name": "kept"}, headers=key("k")).json()["id"]
+    study = client.post(STUDIES, json=STUDY, headers=key("a")).json()["id"]
+    client.post(f"{STUDIES}/{study}/cancel", headers=key("c"))
+    assert client.delete(f"{STUDIES}/{study}", params={"confirm": "first"}).status_code == 204
+    with client.app.state.context.database.read() as session:  # type: ignore[attr-defined]
+        (answer,) = session.scalars(select(KeptAnswer))
+        assert kept in answer.body
+    assert client.post(STUDIES, json=STUDY, headers=key("a")).json()["id"] != study

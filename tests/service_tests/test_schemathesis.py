@@ -32,6 +32,9 @@ HOOKS = "tests.service_tests.schemathesis_hooks"
 POSSIBLE = [400, 401, 403, 404, 409, 412, 413, 422, 429, 507, "2xx", "3xx"]
 """What a request may be answered that fits its form: its values may still not fit each other,
 name what is not there, or come too late."""
+REFUSALS = [400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 429, "5xx"]
+"""What a request may be answered that does not fit its form; whichever of its faults is seen
+first. A server error has a check of its own."""
 STAYING = """
 [[operations]]
 include-name = "GET /api/v1/workers/{worker}"
@@ -91,9 +94,12 @@ def _work(context: Context, stop: threading.Event) -> None:
 def run(address: str, token: str, folder: Path, *options: str) -> str:
     """Run schemathesis to its end; what it printed. Fails where it found something."""
     config = folder / "schemathesis.toml"
-    statuses = ", ".join(f'"{status}"' for status in POSSIBLE)
+    possible, refusals = (
+        ", ".join(f'"{status}"' for status in statuses) for statuses in (POSSIBLE, REFUSALS)
+    )
     config.write_text(
-        f"[checks]\npositive_data_acceptance.expected-statuses = [{statuses}]\n"
+        f"[checks]\npositive_data_acceptance.expected-statuses = [{possible}]\n"
+        f"negative_data_rejection.expected-statuses = [{refusals}]\n"
         f"[warnings]\nenabled = false\n{STAYING}"
     )
     done = subprocess.run(
