@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Collection, Set
@@ -15,12 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from recipes.failpoint import failpoint
 from recipes.wire import ArtifactKind, CheckpointAnswer
 from service.clock import database_now, utc_now
-from service.database.engine import after_commit, forget_files
+from service.database.engine import Database, after_commit, forget_files
 from service.database.models import Artifact
 from service.errors import Conflict, Fenced, InvalidInput, NotFound
 from service.quota import Quota, room_for_files
@@ -28,6 +30,8 @@ from service.repositories import artifacts as repository
 from service.repositories import attempts, studies
 from service.repositories.attempts import HELD
 from service.uids import is_uid, new_uid
+
+log = logging.getLogger(__name__)
 
 KEPT_CHECKPOINTS = 2
 """Checkpoints kept of a trial: the last, and the one before it."""
@@ -147,7 +151,7 @@ def add(
 
     Sending it again answers the first one's name, and the second file goes. Of a trial the
     last two checkpoints are kept while it goes on, and its last snapshot for good. The
-    caller deletes ``file`` when this raises.
+    caller gives ``file`` to :func:`discard` when this or the commit raises.
 
     Args:
         session: A write session.
@@ -215,6 +219,22 @@ def add(
     for uid in dropped:
         after_commit(session, partial(store.delete, uid))
     return CheckpointAnswer(artifact=file.uid, sha256=file.sha256)
+
+
+def discard(database: Database, store: ArtifactStore, uid: str) -> None:
+    """Remove a file whose naming failed, unless a row names it after all.
+
+    An error does not say that nothing was committed. Where the database cannot be asked,
+    the file stays: one that no row names is swept up at the service's next start.
+    """
+    try:
+        with database.read() as session:
+            is_named = repository.is_named(session, uid)
+    except SQLAlchemyError:
+        log.warning("an artifact's file stays, for the database does not say if it is named")
+        return
+    if not is_named:
+        store.delete(uid)
 
 
 def forget_checkpoints(session: Session, trial_ids: Collection[int]) -> None:

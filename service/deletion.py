@@ -12,14 +12,15 @@ from sqlalchemy.orm import Session
 
 from service import events
 from service.errors import InvalidState
-from service.repositories import studies
+from service.repositories import kept_answers, studies
 from service.uids import as_deleted
 
 
 def delete_study(session: Session, uid: str) -> None:
     """Take a study away for good, with all that it measured.
 
-    A worker that still reports for it is told that there is no such attempt, and leaves.
+    The answers kept for requests that made or changed it go too. A worker that still
+    reports for it is told that there is no such attempt, and leaves.
 
     Args:
         session: A write session.
@@ -33,5 +34,6 @@ def delete_study(session: Session, uid: str) -> None:
     if not study.state.has_ended:
         raise InvalidState(f"the study is {study.state.value}; cancel it, then delete it")
     studies.change(session, study.id, uid=as_deleted(uid))
+    kept_answers.forget_naming(session, uid)
     session.info["failpoint"] = "delete.after_commit"
     events.publish_on_commit(session, events.study_topic(uid), events.EVENTS, events.CONDUCTOR)

@@ -67,22 +67,42 @@ class Hub:
         Returns:
             The count now: equal to ``seen`` when time was up.
         """
+        await self.wait_any({topic: seen}, timeout_seconds)
+        return self.version(topic)
+
+    async def wait_any(self, seen: Mapping[str, int], timeout_seconds: float) -> bool:
+        """Wait, holding no thread, for news of any of some topics.
+
+        Args:
+            seen: The topics, each with the count that its waiter has seen.
+            timeout_seconds: The longest to wait.
+
+        Returns:
+            Whether there is news; False when time was up.
+        """
+
+        def is_news() -> bool:
+            return any(self._versions.get(topic, 0) > count for topic, count in seen.items())
+
         waiter = (asyncio.get_running_loop(), asyncio.Event())
         with self._condition:
-            if self._versions.get(topic, 0) > seen:
-                return self._versions[topic]
-            self._waiters.setdefault(topic, set()).add(waiter)
+            if is_news():
+                return True
+            for topic in seen:
+                self._waiters.setdefault(topic, set()).add(waiter)
         try:
             await asyncio.wait_for(waiter[1].wait(), timeout_seconds)
         except TimeoutError:
             pass
         finally:
             with self._condition:
-                waiting = self._waiters[topic]
-                waiting.discard(waiter)
-                if not waiting:
-                    del self._waiters[topic]
-        return self.version(topic)
+                for topic in seen:
+                    waiting = self._waiters[topic]
+                    waiting.discard(waiter)
+                    if not waiting:
+                        del self._waiters[topic]
+        with self._condition:
+            return is_news()
 
     def wait_blocking(self, topic: str, seen: int, timeout_seconds: float) -> int:
         """The same for a thread of its own."""
@@ -123,6 +143,11 @@ def since(session: Session, study_uid: str, after: int, limit: int = 1000) -> li
         NotFound: There is no such study.
     """
     return repository.since(session, study_uid, after, limit)
+
+
+def newest_kept(session: Session, study_uid: str) -> int:
+    """The highest sequence among the events of a study that retention left; 0 without any."""
+    return repository.newest_kept(session, study_uid)
 
 
 def latest(session: Session, study_uid: str) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from recipes.failpoint import failpoint
-from service.clock import database_now
+from service.clock import database_now, utc_now
 from service.database.engine import Database, forget_files
 from service.repositories import removal
 from service.settings import Settings
@@ -28,7 +28,7 @@ class Housekeeping:
 
     Args:
         database: Where the studies are.
-        settings: ``keep_artifacts_days`` and ``keep_events_days``.
+        settings: ``keep_artifacts_days``, ``keep_events_days`` and ``kept_answer_hours``.
     """
 
     def __init__(self, database: Database, *, settings: Settings) -> None:
@@ -65,7 +65,7 @@ class Housekeeping:
         """What to forget in this look: everything once a period, until nothing is found."""
         if time.monotonic() < self._next_look:
             return ()
-        return (self._forget_artifacts, self._forget_events, self._rest)
+        return (self._forget_artifacts, self._forget_events, self._forget_answers, self._rest)
 
     def _forget_artifacts(self) -> bool:
         days = self._settings.keep_artifacts_days
@@ -87,6 +87,12 @@ class Housekeeping:
         if num_events:
             log.info("forgot %d events of studies that ended long ago", num_events)
         return num_events > 0
+
+    def _forget_answers(self) -> bool:
+        # By the clock that they were written with, as where they are looked up.
+        before = utc_now() - timedelta(hours=self._settings.kept_answer_hours)
+        with self._database.write() as session:
+            return removal.old_answers(session, before) > 0
 
     def _rest(self) -> bool:
         self._next_look = time.monotonic() + PERIOD_SECONDS

@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one."""
     allowed_hosts: tuple[str, ...] = ()
     """Host names, beside the loopback ones, that requests may be addressed to."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose ``X-Forwarded-For`` and ``-Proto`` are believed."""
     allow_task_files: bool = False
     """Whether a study may name a task by file path. Whoever may create one may run code."""
     allowed_task_modules: tuple[str, ...] = ()

@@ -18,6 +18,10 @@ MAX_STUDIES_IN_CURSOR = 1_000
 """Studies that a cursor can hold: about 4 kB, below what servers and proxies take as a header."""
 MAX_CURSOR = 16_384
 """Characters of the longest cursor that is read."""
+MAX_KEY = 2**63 - 1
+"""The highest key of a study that both databases take."""
+MAX_SEQUENCE = 2**31 - 1
+"""The highest sequence of an event: its column is of four bytes on Postgres."""
 
 _ALL, _NAMED, _TOO_MANY = b"a", b"n", b"x"
 
@@ -68,15 +72,17 @@ class Position:
                 return None
             if kind not in (_ALL, _NAMED) or len(numbers) < 2 or len(numbers) % 2:
                 raise ValueError
+            position = cls(is_named=kind == _NAMED, floor=numbers[0], num_settled=numbers[1])
+            study_id = 0
+            for step, sequence in zip(numbers[2::2], numbers[3::2], strict=True):
+                study_id += step
+                if study_id > MAX_KEY or sequence > MAX_SEQUENCE:
+                    raise ValueError
+                position.seen[study_id] = sequence
         except (ValueError, binascii.Error):
             raise InvalidInput(
                 "cursor", cursor[:40], "give the id of an event of this stream, unchanged"
             ) from None
-        position = cls(is_named=kind == _NAMED, floor=numbers[0], num_settled=numbers[1])
-        study_id = 0
-        for step, sequence in zip(numbers[2::2], numbers[3::2], strict=True):
-            study_id += step
-            position.seen[study_id] = sequence
         return position
 
 
@@ -101,7 +107,7 @@ def _varints(packed: bytes) -> Iterator[int]:
         shift += 7
         if byte & 0x80:
             continue
-        if number >= 2**63:
+        if number > MAX_KEY:
             raise ValueError
         yield number
         number = shift = 0

@@ -169,10 +169,13 @@ def enrol(session: Session, secret: str, *, name: str, scope: TokenScope) -> Non
             "...",
             'send svs_ and at least 32 random characters: "svs_$(openssl rand -hex 32)"',
         )
+    # Written first, then looked for: two services may start at once with the same secret.
+    repository.add_unless_known(
+        session, name=name, digest=digest(secret), scope=scope, now=utc_now()
+    )
     known = repository.find(session, digest(secret))
-    if known is None:
-        repository.add(session, name=name, digest=digest(secret), scope=scope, now=utc_now())
-    elif known.scope != scope or _has_ended(known):
+    assert known is not None
+    if known.scope != scope or _has_ended(known):
         raise InvalidInput(
             field, "...", f"it was revoked or is no token of scope {scope}; make another one"
         )
@@ -183,6 +186,17 @@ def replace_token(session: Session, *, name: str, scope: TokenScope) -> str:
     for uid in repository.named(session, name, scope):
         revoke(session, uid)
     return issue(session, name=name, scope=scope)[1]
+
+
+def may_open_session(session: Session, secret: str) -> bool:
+    """Whether a secret is a good one that may open a session; asked of a read session.
+
+    Args:
+        session: Any session.
+        secret: As :func:`open_session` takes it, which decides.
+    """
+    known = _good(session, secret) if len(secret) <= MAX_SECRET else None
+    return known is not None and not known.is_session
 
 
 def open_session(session: Session, secret: str) -> str | None:

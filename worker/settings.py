@@ -17,6 +17,10 @@ from recipes.secret_file import SecretFileSource
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 
 
+MAKE_TOKEN = "sevenstep token create --name NAME --scope worker"
+"""Makes what a worker shows the service; NAME is for people."""
+
+
 class SettingsError(ValueError):
     """A setting is missing or does not fit; the message names it and the cure."""
 
@@ -99,9 +103,8 @@ class AgentSettings(BaseSettings):
         if local_token is not None and server == local_server:
             return server, local_token
         raise SettingsError(
-            f"token: none given for {server}; set SEVENSTEP_TOKEN or SEVENSTEP_TOKEN_FILE, or pass"
-            " --token"
-            " (`sevenstep serve` prints one when it starts)"
+            f"token: none given for {server}; make one where the service runs with"
+            f" `{MAKE_TOKEN}`, and set SEVENSTEP_TOKEN or SEVENSTEP_TOKEN_FILE, or pass --token"
         )
 
 

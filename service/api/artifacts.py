@@ -69,7 +69,7 @@ async def add_artifact(
                     quota=Quota.of(context.settings),
                 )
         except BaseException:
-            context.artifacts.delete(stored.uid)
+            artifacts.discard(context.database, context.artifacts, stored.uid)
             raise
 
     return await anyio.to_thread.run_sync(add)

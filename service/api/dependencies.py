@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
@@ -47,6 +47,18 @@ def _origin(request: Request) -> str:
 
 Origin = Annotated[str, Depends(_origin)]
 """How this request reached the service: scheme, host and the path of a proxy, if any."""
+
+IsStillGood = Callable[[], Awaitable[bool]]
+"""Whether the secret that a request came with is good now. Asked on the event loop alone."""
+
+
+async def _still_good(request: Request) -> IsStillGood:
+    check: IsStillGood = request.state.is_still_good
+    return check
+
+
+StillGood = Annotated[IsStillGood, Depends(_still_good)]
+"""For requests that last: a token may be revoked, or expire, while one is answered."""
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="Most items on the page")]
 Cursor = Annotated[

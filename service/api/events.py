@@ -11,9 +11,9 @@ from fastapi import Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service import events, studies
-from service.api.dependencies import ContextOf, Identifier
+from service.api.dependencies import ContextOf, Identifier, StillGood
 from service.api.routing import router
-from service.stream_position import MAX_CURSOR
+from service.stream_position import MAX_CURSOR, MAX_SEQUENCE
 from service.study_stream import MAX_GAP, Message, StudyStream, parse_named
 from service.views import EventView
 from service.web.context import Context
@@ -23,6 +23,8 @@ routes = router("events")
 
 SECONDS_BETWEEN_BATCHES = 0.25
 """At most four batches a second reach a page."""
+MAX_DIGITS = 18
+"""Of a `Last-Event-ID` that are read: more than any sequence has."""
 RETRY_MILLISECONDS = 1000
 """How long a browser waits before it comes back to a stream that was cut."""
 
@@ -41,22 +43,27 @@ def _existing(study: Identifier, context: ContextOf) -> str:
 async def stream_events(
     study: Annotated[str, Depends(_existing)],
     context: ContextOf,
+    is_still_good: StillGood,
     after: Annotated[
         int, Query(ge=0, lt=2**31, description="Sequence of the last event known")
     ] = 0,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterable[ServerSentEvent]:
-    """Events of a study from `after` on, then each as it happens.
+    """Events of a study from `after` on, then each as it happens, while the token is good.
 
     A reader that comes back sends `Last-Event-ID`, as browsers do by themselves. `reset`
-    instead of events means: too much was missed, load everything again. `at` is the sequence
-    that the stream begins after.
+    instead of events means: too much was missed, load everything again. `at` says
+    `after` which sequence the stream begins, and which one is the `newest` now.
     """
     position = _position(last_event_id, after)
     topic = events.study_topic(study)
-    yield ServerSentEvent(event="at", data=position, id=str(position), retry=RETRY_MILLISECONDS)
+    newest = await anyio.to_thread.run_sync(_newest, context, study)
+    begun = {"after": position, "newest": newest}
+    yield ServerSentEvent(event="at", data=begun, id=str(position), retry=RETRY_MILLISECONDS)
     while not context.closing.is_set():
-        seen = context.hub.version(topic)
+        seen = context.seen(topic)
+        if not await is_still_good():
+            return  # who comes back is answered 401
         batch = await anyio.to_thread.run_sync(_since, context, study, position)
         if len(batch) > MAX_GAP:
             position = batch[-1].sequence
@@ -68,7 +75,7 @@ async def stream_events(
         if batch:
             await asyncio.sleep(SECONDS_BETWEEN_BATCHES)
         else:
-            await context.wait(topic, seen, context.look_seconds)
+            await context.wait(seen, context.look_seconds)
 
 
 def _stream(
@@ -91,7 +98,9 @@ def _stream(
 
 @routes.get("/events", response_class=EventSourceResponse)
 async def stream_all_events(
-    stream: Annotated[StudyStream, Depends(_stream)], context: ContextOf
+    stream: Annotated[StudyStream, Depends(_stream)],
+    context: ContextOf,
+    is_still_good: StillGood,
 ) -> AsyncIterable[ServerSentEvent]:
     """Events of all studies, or of those named, as they happen: one stream for many pages.
 
@@ -111,14 +120,16 @@ async def stream_all_events(
     begun = await anyio.to_thread.run_sync(begin)
     yield ServerSentEvent(event="at", data={}, id=begun, retry=RETRY_MILLISECONDS)
     while not context.closing.is_set():
-        seen = context.hub.version(events.EVENTS)
+        seen = context.seen(events.EVENTS)
+        if not await is_still_good():
+            return
         messages = await anyio.to_thread.run_sync(look)
         for message in messages:
             yield ServerSentEvent(event=message.kind, data=_said(message), id=message.cursor)
         if messages:
             await asyncio.sleep(SECONDS_BETWEEN_BATCHES)
         else:
-            await context.wait(events.EVENTS, seen, context.look_seconds)
+            await context.wait(seen, context.look_seconds)
 
 
 def _said(message: Message) -> dict[str, Any]:
@@ -132,11 +143,16 @@ def _since(context: Context, study: str, position: int) -> list[EventView]:
         return events.since(session, study, position, limit=MAX_GAP + 1)
 
 
+def _newest(context: Context, study: str) -> int:
+    with context.database.read() as session:
+        return events.newest_kept(session, study)
+
+
 def _data(event: EventView) -> dict[str, Any]:
     return event.model_dump(mode="json")
 
 
 def _position(last_event_id: str | None, after: int) -> int:
     if last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit():
-        return int(last_event_id[:18])
+        return min(int(last_event_id[:MAX_DIGITS]), MAX_SEQUENCE)
     return after

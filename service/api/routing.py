@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
+import anyio.to_thread
 from fastapi import APIRouter, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -19,6 +20,10 @@ _bearer = HTTPBearer(auto_error=False, description="A token that starts with `sv
 
 MAX_DEPTH = 64
 """Arrays and objects in one another. Nothing that is asked for here needs more than 8."""
+
+MAX_INLINE_BYTES = 65_536
+"""Longer bodies are read in a thread: megabytes of brackets take a good part of a second, in
+which the event loop would answer nobody."""
 
 
 class _BareNonFinite(ValueError):
@@ -35,7 +40,12 @@ class StrictRequest(Request):
             InvalidJson: The body is not JSON; the detail says what is wrong, and the cure.
         """
         if not hasattr(self, "_json"):
-            self._json = parse_json(await self.body())
+            body = await self.body()
+            self._json = (
+                parse_json(body)
+                if len(body) <= MAX_INLINE_BYTES
+                else await anyio.to_thread.run_sync(parse_json, body)
+            )
         return self._json
 
 
@@ -103,7 +113,8 @@ def parse_json(body: bytes) -> Any:
 
     try:
         value = json.loads(body, parse_constant=refuse)
-        _check_depth(value)
+        if body.count(b"[") + body.count(b"{") > MAX_DEPTH:  # else it cannot be that deep
+            _check_depth(value)
         return value
     except _BareNonFinite as error:
         detail = (

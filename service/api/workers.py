@@ -15,6 +15,7 @@ from service.api.dependencies import (
     Identifier,
     Limit,
     ReadSession,
+    StillGood,
     WriteSession,
 )
 from service.api.routing import router
@@ -22,6 +23,7 @@ from service.events import JOBS
 from service.views import WorkerPage, WorkerView
 from service.web.context import Context
 from service.web.problems import documented
+from service.web.security import unknown_token
 
 routes = router("workers")
 registration = router("workers", keeps=True)
@@ -55,7 +57,11 @@ def register_worker(
     responses={204: {"description": "Nothing to do for now: ask again"}, **documented(404)},
 )
 async def claim_attempt(
-    worker: Identifier, request: ClaimRequest, http: Request, context: ContextOf
+    worker: Identifier,
+    request: ClaimRequest,
+    http: Request,
+    context: ContextOf,
+    is_still_good: StillGood,
 ) -> Claim | Response:
     """Ask for work for a free slot, and wait up to `wait_seconds` for it.
 
@@ -64,7 +70,9 @@ async def claim_attempt(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + request.wait_seconds
     while True:
-        seen = context.hub.version(JOBS)
+        seen = context.seen(JOBS)
+        if not await is_still_good():
+            return unknown_token()
         claim = await anyio.to_thread.run_sync(_claim, context, worker, request)
         if claim is not None:
             context.metrics.claims.inc()
@@ -72,7 +80,7 @@ async def claim_attempt(
         left = deadline - loop.time()
         if left <= 0 or context.closing.is_set() or await http.is_disconnected():
             return Response(status_code=204)
-        await context.wait(JOBS, seen, min(left, context.look_seconds))
+        await context.wait(seen, min(left, context.look_seconds))
 
 
 @routes.post("/workers/{worker}/heartbeat", status_code=204, responses=documented(404))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -18,7 +19,7 @@ from recipes.study import StudyConfig, StudyState
 from recipes.trial import TrialState
 from service import server_file
 from service.client.curves import Curves
-from service.client.errors import NoService, invalid_config
+from service.client.errors import NoService, Unreachable, invalid_config
 from service.client.following import Observer, follow
 from service.client.stream import Event, events
 from service.client.transport import API, PAGE, Transport, study_path
@@ -81,7 +82,9 @@ class Client:
         file = server_file.read(folder)
         if file is None or not file.is_alive:
             raise NoService(f"no service runs for {folder}; start one with `sevenstep serve`")
-        return cls(file.address, file.token)
+        client = cls(file.address, file.token)
+        client._transport.look_before(lambda: _check_still_there(folder, client.address))
+        return client
 
     def __enter__(self) -> Client:
         return self
@@ -341,3 +344,20 @@ def _given(**query: object) -> Mapping[str, str | int]:
         for name, value in query.items()
         if value is not None
     }
+
+
+def _check_still_there(folder: Path, address: str) -> None:
+    """Raises where the address may be another service's by now: the token is not for that one.
+
+    Raises:
+        Unreachable: No service runs for the folder; it may be starting again.
+        NoService: The folder's service has another address.
+    """
+    file = server_file.read(folder)
+    if file is None or not file.is_alive:
+        raise Unreachable(
+            f"the service of {folder} at {address} has ended; `sevenstep serve --data-dir"
+            f" {shlex.quote(str(folder.absolute()))}` brings it back"
+        )
+    if file.address.rstrip("/") != address:
+        raise NoService(f"the service of {folder} is at {file.address} now, no longer {address}")

@@ -19,10 +19,8 @@ from service.views import StudyView
 QUIET_SECONDS = 10.0
 """A stream that is silent for this long is opened anew. Below the service's keep-alive of 15 s,
 so that a deadline is noticed in time and a dead connection is not waited for."""
-DRAIN_SECONDS = 1.0
-"""The same once the study has ended: its last events are stored, so they come at once."""
 BEGIN = "at"
-"""The event that opens a stream: it says where the stream begins, not that something happened."""
+"""The event that opens a stream: where the stream begins, and how far the study's events go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,8 @@ def listen(
 def events(transport: Transport, uid: str, after: int) -> Iterator[Event]:
     """Events of a study with a sequence above ``after``, each once, until the study has ended.
 
-    A connection that breaks off is made again from the last event on.
+    A connection that breaks off or falls silent is made again from the last event on. Of an
+    ended study every event up to the newest is there before this ends.
 
     Raises:
         Unreachable: The service was away longer than patience lasts.
@@ -86,17 +85,18 @@ def events(transport: Transport, uid: str, after: int) -> Iterator[Event]:
     while True:
         try:
             has_ended = impatient.get(path, StudyView).state.has_ended
-            quiet_seconds = DRAIN_SECONDS if has_ended else QUIET_SECONDS
-            for event in listen(impatient, uid, position, quiet_seconds=quiet_seconds):
+            newest: int | None = None
+            for event in listen(impatient, uid, position):
                 patience.met()
                 if event.kind == BEGIN:
-                    continue
-                position = event.id
-                yield event
+                    newest = _newest(event)
+                else:
+                    position = event.id
+                    yield event
+                if has_ended and newest is not None and position >= newest:
+                    return
                 if not has_ended and _ends(event):
                     break
-            if has_ended:
-                return
         except ClientError as error:
             wait_out(error, patience)
 
@@ -121,6 +121,13 @@ def _ends(event: Event) -> bool:
     if event.kind != "study":
         return False
     return StudyState(event.data["payload"]["state"]).has_ended
+
+
+def _newest(begin: Event) -> int:
+    try:
+        return int(begin.data["newest"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise NotUnderstood("the stream does not say how far the study's events go") from error
 
 
 def _sequence(text: str) -> int:

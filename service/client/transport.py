@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -78,6 +78,10 @@ class Transport:
             timeout=httpx2.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
             trust_env=not _is_loopback(_checked(self.address)),  # no proxy reaches our own machine
         )
+
+    def look_before(self, look: Callable[[], None]) -> None:
+        """Call ``look`` before every request, tries again included; what it raises ends it."""
+        self.http.event_hooks = {"request": [lambda request: look()]}
 
     def get(
         self, path: str, answer: type[Answer], params: Mapping[str, str | int] | None = None

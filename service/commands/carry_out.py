@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import typer
 
 from service.commands.console import fail, seconds_since_start
 from service.commands.login_link import login_link
-from service.commands.options import HereOptions
+from service.commands.options import HereOptions, TaskOptions
 from service.commands.wording import data_dir_option, serve_command
 
 if TYPE_CHECKING:
@@ -65,18 +66,20 @@ def carry_out(config: StudyConfig, settings: Settings, options: HereOptions) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
     to_stderr = options.as_json
-    study, place, code = None, None, None
+    study, place, code, served = None, None, None, None
     try:
-        with launch.service(settings, slots=options.slots) as (file, is_own):
-            place = Place(file, is_own, settings)
-            with Client(file.address, file.token) as client:
+        with launch.service(settings, slots=options.slots) as served:
+            place = Place(served.file, served.is_own, settings)
+            with Client.from_server_file(settings.data_dir) as client:
                 with _cured(place):
-                    study = client.create(config).id
+                    study = served.study = client.create(config).id
                 typer.echo(f"Study {config.name} ({study}): {place.page(study)}", err=to_stderr)
                 with display_for(to_stderr=to_stderr) as display:
                     client.follow(study, display, is_interrupted=_interrupted.is_set)
+                if not options.stay and served.leave_to_others():
+                    place = replace(place, is_own=False)
                 code = _conclude(client, study, place, options)
-            if options.stay and is_own:
+            if options.stay and place.is_own:
                 typer.echo("The page stays up until Ctrl-C.", err=to_stderr)
                 signal.pause()
     except ClientError as error:
@@ -84,6 +87,8 @@ def carry_out(config: StudyConfig, settings: Settings, options: HereOptions) -> 
     except KeyboardInterrupt:
         if code is not None:  # it had ended, and only its page was kept
             return code
+        if place is not None and served is not None and served.is_left_up:
+            place = replace(place, is_own=False)
         typer.echo(f"\n{interrupted(config, study, place)}", err=True)
         return EXIT_INTERRUPTED
     return code
@@ -99,14 +104,16 @@ def _conclude(client: Client, study: str, place: Place, options: HereOptions) ->
     for line in ending_lines(report, seconds=seconds_since_start()):
         typer.echo(line, err=options.as_json)
     ends = place.is_own and not options.stay
-    for line in _addresses(report, place, ends=ends):
+    for line in _addresses(report, place, options, ends=ends):
         typer.echo(line, err=options.as_json)
     if report.state is StudyState.COMPLETED:
         return 0
     return EXIT_NEEDS_ACTION if report.state is StudyState.NEEDS_ACTION else EXIT_FAILED
 
 
-def _addresses(report: StudyReport, place: Place, *, ends: bool) -> Iterator[str]:
+def _addresses(
+    report: StudyReport, place: Place, options: HereOptions, *, ends: bool
+) -> Iterator[str]:
     """Where to look, what to do, and how to have it again."""
     from recipes.study import StudyState
 
@@ -118,7 +125,14 @@ def _addresses(report: StudyReport, place: Place, *, ends: bool) -> Iterator[str
         yield f"Page: {page}, report: {page}/report (the service has ended; `{serve}` shows them)"
     else:
         yield f"Page: {page}, report: {place.page(report.id, login=False)}/report"
-    yield f"Again: {report.repeat.command}"
+    name = options.name if isinstance(options, TaskOptions) else None
+    yield f"Again: {again(report.repeat.command, name=name, place=place)}"
+
+
+def again(command: str, *, name: str | None, place: Place) -> str:
+    """A report's command with what it cannot know: the name that was given, the data."""
+    named = "" if name is None else f" --name {shlex.quote(name)}"
+    return f"{command}{named}{data_dir_option(place.settings)}"
 
 
 def _ways_on(report: StudyReport, place: Place, serve: str | None) -> Iterator[str]:
@@ -167,8 +181,9 @@ def interrupted(config: StudyConfig, study: str | None, place: Place | None) -> 
             f" beside that, `{place.command(f'cancel {study}')}` ends it."
         )
     return (
-        f"Interrupted. Study {study} goes on without this command, in the service at"
-        f" {place.file.address}: {place.page(study, login=False)}."
+        f"Interrupted. Study {study} goes on without this command while the service at"
+        f" {place.file.address} is up: {place.page(study, login=False)}. After that,"
+        f" `{serve_command(place.settings, config.task)}` takes it up where it was."
         f" `{place.command(f'pause {study}')}` holds it, `{place.command(f'cancel {study}')}`"
         " ends it."
     )

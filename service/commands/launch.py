@@ -10,7 +10,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import typer
 
 from service import server_file
 from service.commands.console import fail
@@ -24,22 +28,72 @@ STOP_SECONDS = 15.0
 PORTS_TRIED = 20
 
 
+@dataclass(slots=True)
+class Served:
+    """A service to speak to.
+
+    Attributes:
+        file: What it left.
+        process: Its process; None: another command's, or one by itself.
+        study: The command's own study, once there is one.
+        is_left_up: Whether it stays up after this command, for the studies of others.
+    """
+
+    file: ServerFile
+    process: subprocess.Popen[bytes] | None = None
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    study: str | None = None
+    is_left_up: bool = False
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this command started it."""
+        return self.process is not None
+
+    def leave_to_others(self) -> bool:
+        """Whether its own service has to stay up for another command; if so, it is told.
+
+        The service then ends by itself, soon after the last of those studies has.
+        """
+        from service.commands.others import StayUp, of_others
+
+        if self.process is None or self.is_left_up:
+            return self.is_left_up
+        asked = StayUp(since=self.since, besides=self.study)
+        others = of_others(self.file, asked)
+        if not others or self.process.poll() is not None:
+            return False
+        assert self.process.stdin is not None
+        self.process.stdin.write(asked.model_dump_json().encode())
+        self.process.stdin.close()
+        self.is_left_up = True
+        named = ", ".join(f"{each.name} ({each.id})" for each in others)
+        typer.echo(
+            f"The service stays up for what another command began in it: {named}."
+            " It ends when that has.",
+            err=True,
+        )
+        return True
+
+
 @contextmanager
-def service(settings: Settings, *, slots: str) -> Iterator[tuple[ServerFile, bool]]:
-    """A service to speak to, and whether it is this command's own, ended with it.
+def service(settings: Settings, *, slots: str) -> Iterator[Served]:
+    """A service to speak to: the one that runs, else one of this command's own.
 
     Its own one runs in a separate process and holds the other end of a pipe: it ends when
-    this process does, however that comes about.
+    this process does, however that comes about, unless it is left to others.
     """
     found = running(settings)
     if found is not None:
-        yield found, False
+        yield Served(found)
         return
+    since = datetime.now(UTC)
     command = [
         *(sys.executable, "-P", "-m", "recipes.cli", "serve", "--allow-task-files"),
         *("--host", settings.host, "--port", str(_free_port(settings)), "--slots", slots),
         *("--data-dir", str(settings.data_dir), "--exit-with-stdin"),
     ]
+    served: Served | None = None
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command,
@@ -49,9 +103,12 @@ def service(settings: Settings, *, slots: str) -> Iterator[tuple[ServerFile, boo
             start_new_session=True,  # Ctrl-C is this command's to deal with
         )
         try:
-            yield _wait_until_ready(process, settings, log), True
+            file = _wait_until_ready(process, settings, log)
+            served = Served(file, process, since)
+            yield served
         finally:
-            _end(process)
+            if served is None or not served.leave_to_others():
+                _end(process)
 
 
 def running(settings: Settings) -> ServerFile | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -66,7 +67,7 @@ def serve(
 
     stop = threading.Event()
     if exit_with_stdin:
-        threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
+        threading.Thread(target=_watch_stdin, args=(stop, settings), daemon=True).start()
     with clear_errors():
         serving.serve(
             settings,
@@ -149,7 +150,16 @@ def _held_back(file: ServerFile, settings: Settings) -> list[str]:
         ]
 
 
-def _watch_stdin(stop: threading.Event) -> None:
-    while os.read(0, 4096):
-        pass
+def _watch_stdin(stop: threading.Event, settings: Settings | None = None) -> None:
+    """Set ``stop`` once stdin is closed; with settings, whoever closes it may ask for more."""
+    said = b""
+    while part := os.read(0, 4096):
+        said += part
+    if said and settings is not None:
+        from pydantic import ValidationError
+
+        from service.commands.others import StayUp, wait_for_others
+
+        with contextlib.suppress(ValidationError):  # somebody typed
+            wait_for_others(settings, StayUp.model_validate_json(said))
     stop.set()

@@ -188,7 +188,7 @@ def running_service(data_dir: Path | None) -> Iterator[Client]:
             f" start one with `sevenstep serve{data_dir_option(settings)}`"
         )
     try:
-        with Client(file.address, file.token) as client:
+        with Client.from_server_file(settings.data_dir) as client:
             yield client
     except ClientError as error:
         fail(str(error))

@@ -141,7 +141,10 @@ def parse_steps(text: str) -> tuple[int, ...]:
         if found is None:
             raise InvalidSetting("--steps", text, "write 1-3, 1,2,5 or 1-3,7")
         first = int(found["first"])
-        numbers += range(first, int(found["last"] or first) + 1)
+        last = int(found["last"] or first)
+        if last < first:
+            raise InvalidSetting("--steps", text, f"write the lower step first: {last}-{first}")
+        numbers += range(first, last + 1)
     return tuple(numbers)
 
 
@@ -151,6 +154,8 @@ def check_options(options: TaskOptions) -> None:
     from service.commands.budget_option import parse_budget
 
     _arguments(options.arg or [])
+    if options.name is not None and not options.name.strip():
+        fail(misfit("--name", options.name, "give a name that can be seen"), code=2)
     try:
         if isinstance(options, SearchOptions):
             if options.budget is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
@@ -16,6 +18,8 @@ from recipes.failpoint import failpoint
 from service.database import schema
 from service.database.listening import Listener
 from service.events import Hub
+
+log = logging.getLogger(__name__)
 
 POOL_SIZE = 20
 POOL_OVERFLOW = 40
@@ -70,9 +74,11 @@ class Database:
     def write(self) -> Iterator[Session]:
         """A transaction that may change things: commits at the end, rolls back on an error.
 
-        On SQLite it has the write lock from its beginning. Once it is committed, actions
-        added by :func:`after_commit` run, the files given to :func:`forget_files` go, and
-        topics collected in ``session.info["topics"]`` are published, to other processes too.
+        On SQLite it has the write lock from its beginning. Once it is committed, topics
+        collected in ``session.info["topics"]`` are published, to other processes too, actions
+        added by :func:`after_commit` run, and the files given to :func:`forget_files` go. What
+        fails then is logged, not raised: whoever sees an error here may undo its own part, as
+        nothing was committed.
         """
         with self._write_sessions() as session, session.begin():
             yield session
@@ -80,13 +86,13 @@ class Database:
                 self._listener.notify(session, topics)
         if place := session.info.get("failpoint"):
             failpoint(place)
-        for action in session.info.get("after_commit", ()):
-            action()
-        if self._delete_file is not None:
-            for uid in session.info.get("files", ()):
-                self._delete_file(uid)
         for topic in session.info.get("topics", ()):
             self.hub.publish(topic)
+        for action in session.info.get("after_commit", ()):
+            _attempt(action)
+        if self._delete_file is not None:
+            for uid in session.info.get("files", ()):
+                _attempt(partial(self._delete_file, uid))
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -138,6 +144,13 @@ def after_commit(session: Session, action: Callable[[], None]) -> None:
 def forget_files(session: Session, uids: Iterable[str]) -> None:
     """Have the bytes of artifacts removed once the loss of their rows is committed."""
     session.info.setdefault("files", []).extend(uids)
+
+
+def _attempt(action: Callable[[], object]) -> None:
+    try:
+        action()
+    except Exception:
+        log.exception("an action after a commit failed; what was committed stays")
 
 
 def _normalised(url: str) -> URL:

@@ -102,11 +102,15 @@ class Listener:
                 self._tell(heard.payload)
 
     def _tell(self, payload: str) -> None:
-        sender, topics = json.loads(payload)
-        if sender == self._name:
-            return  # published here when it was committed
-        if topics is None:
-            self._hub.publish_everything()
-        else:
-            for topic in topics:
-                self._hub.publish(topic)
+        try:
+            sender, topics = json.loads(payload)
+            if sender == self._name:
+                return  # published here when it was committed
+            if topics is not None:
+                for topic in topics:
+                    self._hub.publish(topic)
+                return
+        except (ValueError, TypeError, RecursionError) as error:
+            # Any role of the database may notify, and other programs may use our channel's name.
+            log.warning("a notification that is not ours was heard; everybody looks: %s", error)
+        self._hub.publish_everything()

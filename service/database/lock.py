@@ -45,6 +45,8 @@ def lock_database(settings: Settings) -> Iterator[None]:
                 f"another service (process {holder or 'unknown'}) has {url.database};"
                 " stop it, or give this one its own SEVENSTEP_DATA_DIR"
             ) from None
+        # SQLite makes its file readable by everybody; the log beside it takes the file's mode.
+        os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield

@@ -11,10 +11,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from service import tokens
 from service.api.dependencies import ContextOf, WriteSession
 from service.pages.rendering import render
+from service.web.context import Context
 from service.web.problems import problem_response
 from service.web.security import COOKIE, has_own_origin
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+MAX_FIELDS = 4
+"""Fields of a sign-in form: a token and where to go on, and some room."""
 
 
 @routes.get("/login")
@@ -29,8 +33,7 @@ def login_page(
     is_looked_at = request.state.asked_method == "GET"
     if not is_looked_at or "prefetch" in request.headers.get("sec-purpose", ""):
         return _login_form(request, next)  # nobody looks yet: the code must not be used up
-    with context.database.write() as session:
-        secret = tokens.open_session(session, code)
+    secret = _open(context, code)
     if secret is None and is_signed_in:  # the link again, in the same browser
         return RedirectResponse(_own_address(request, next), status_code=303)
     return _sign_in(request, secret, next, by_link=True)
@@ -43,14 +46,13 @@ async def login(request: Request, context: ContextOf) -> Response:
         return problem_response(
             403, "foreign_origin", "a browser signs in from this service's own page alone"
         )
-    fields = parse_qs((await request.body()).decode("utf-8", "replace"))
+    body = (await request.body()).decode("utf-8", "replace")
+    try:
+        fields = parse_qs(body, max_num_fields=MAX_FIELDS)
+    except ValueError:  # our form has two
+        return _sign_in(request, None, "/studies", by_link=False)
     token, target = fields.get("token", [""])[0], fields.get("next", ["/studies"])[0]
-
-    def sign_in() -> str | None:
-        with context.database.write() as session:
-            return tokens.open_session(session, token.strip())
-
-    secret = await anyio.to_thread.run_sync(sign_in)
+    secret = await anyio.to_thread.run_sync(_open, context, token.strip())
     return _sign_in(request, secret, target, by_link=False)
 
 
@@ -61,6 +63,14 @@ def logout(request: Request, session: WriteSession) -> Response:
     answer = RedirectResponse(_own_address(request, "/login"), status_code=303)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_is_secure(request))
     return answer
+
+
+def _open(context: Context, secret: str) -> str | None:
+    with context.database.read() as session:  # guesses must not queue up for the write lock
+        if not tokens.may_open_session(session, secret):
+            return None
+    with context.database.write() as session:
+        return tokens.open_session(session, secret)
 
 
 def _sign_in(request: Request, secret: str | None, target: str, *, by_link: bool) -> Response:

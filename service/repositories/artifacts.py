@@ -108,6 +108,11 @@ def find(session: Session, study_id: int, uid: str) -> Artifact | None:
     )
 
 
+def is_named(session: Session, uid: str) -> bool:
+    """Whether there is an artifact of this uid."""
+    return session.scalar(select(Artifact.id).where(Artifact.uid == uid)) is not None
+
+
 def all_uids(session: Session) -> set[str]:
     """Every artifact's uid."""
     return set(session.scalars(select(Artifact.uid)))

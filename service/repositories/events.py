@@ -82,6 +82,16 @@ def latest(session: Session, study_uid: str) -> int:
     return session.execute(select(Study.num_events).where(Study.id == study_id)).scalar_one()
 
 
+def newest_kept(session: Session, study_uid: str) -> int:
+    """The highest sequence of a study's events that are still kept; 0 when there is none."""
+    query = (
+        select(func.max(Event.sequence))
+        .join(Study, Study.id == Event.study_id)
+        .where(Study.uid == study_uid)
+    )
+    return session.scalar(query) or 0
+
+
 def heads_open(session: Session, floor: int) -> list[Head]:
     """The studies that have not ended, and every one with a key above ``floor``."""
     return _heads(session, or_(Study.state.in_(OPEN), Study.id > floor))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from service.database.models import KeptAnswer
@@ -23,6 +23,20 @@ def add(session: Session, answer: KeptAnswer) -> None:
     """Keep an answer. Raises IntegrityError when one is kept under its key."""
     session.add(answer)
     session.flush()
+
+
+def forget_naming(session: Session, uid: str) -> None:
+    """Remove those that name something by its uid."""
+    session.execute(
+        delete(KeptAnswer)
+        .where(
+            or_(
+                KeptAnswer.body.contains(uid, autoescape=True),
+                KeptAnswer.headers.contains(uid, autoescape=True),
+            )
+        )
+        .execution_options(synchronize_session=False)
+    )
 
 
 def forget(session: Session, before: datetime) -> None:

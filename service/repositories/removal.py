@@ -18,6 +18,7 @@ from service.database.models import (
     Event,
     Finding,
     Job,
+    KeptAnswer,
     StepRun,
     Study,
     Trial,
@@ -103,6 +104,12 @@ def old_events(session: Session, before: datetime) -> int:
         .where(Study.state.in_(ENDED), Study.finished_at < before)
     )
     return _delete_some(session, Event, rows)
+
+
+def old_answers(session: Session, before: datetime) -> int:
+    """Remove some answers that were kept for requests before a moment; how many."""
+    rows = select(KeptAnswer.id).where(KeptAnswer.created_at <= before)
+    return _delete_some(session, KeptAnswer, rows)
 
 
 def _keys(session: Session, rows: Select[int], limit: int) -> Sequence[int]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from recipes.wire import AttemptState
 from service.database.models import Attempt, Token
+from service.database.statements import insert_new
 from service.errors import NotFound
 from service.uids import is_uid, new_uid
 
@@ -76,6 +77,22 @@ def add(
     session.add(token)
     session.flush()
     return token
+
+
+def add_unless_known(
+    session: Session, *, name: str, digest: str, scope: str, now: datetime
+) -> None:
+    """Write a token unless one of its digest is there, from another process meanwhile too.
+
+    Args:
+        session: A write session.
+        name: For people, in lists.
+        digest: SHA-256 of the token, in hex.
+        scope: See ``service.tokens``.
+        now: When it is made.
+    """
+    row = {"uid": new_uid(), "name": name, "sha256": digest, "scope": scope, "created_at": now}
+    insert_new(session, Token, [row])
 
 
 def find(session: Session, digest: str) -> Known | None:

@@ -43,6 +43,8 @@ from service.web.scopes import RouteTable, route_path
 from service.web.security import Authentication, HostCheck, SecurityHeaders
 
 API_PREFIX = "/api/v1"
+MAX_LOGIN_BYTES = 8_192
+"""A sign-in form holds a secret of at most 512 characters and an address of this service."""
 STOP_SECONDS = 5.0
 """How long the conductor may take to end the slice it is in."""
 
@@ -78,7 +80,11 @@ def create_app(settings: Settings, *, opened: Context | None = None) -> FastAPI:
 
     def body_limit(path: str) -> int:
         is_artifact = path.startswith(f"{API_PREFIX}/attempts/") and path.endswith("/artifacts")
-        return settings.max_artifact_bytes if is_artifact else settings.max_body_bytes
+        if is_artifact:
+            return settings.max_artifact_bytes
+        if path == "/login":  # open to everybody
+            return min(MAX_LOGIN_BYTES, settings.max_body_bytes)
+        return settings.max_body_bytes
 
     identities: Identities
     table: RouteTable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from service import counts
@@ -16,6 +17,7 @@ from service.events import Hub
 from service.metrics import Metrics
 from service.repositories import artifacts
 from service.settings import Settings, prepare_data_dir
+from service.tokens import TOKENS
 
 UPLOAD_SECONDS = 3600.0
 """Longest that a file may have no row yet: its upload, and the transaction after it."""
@@ -45,12 +47,20 @@ class Context:
     pulse: Pulse = field(default_factory=Pulse)
     closing: threading.Event = field(default_factory=threading.Event)
 
-    async def wait(self, topic: str, seen: int, timeout_seconds: float) -> None:
-        """Wait for news of a topic, holding no thread; back early when the process closes."""
+    def seen(self, topic: str) -> dict[str, int]:
+        """What a waiter has seen of a topic, and of revoked tokens: its own may be among them."""
+        return {each: self.hub.version(each) for each in (topic, TOKENS)}
+
+    async def wait(self, seen: Mapping[str, int], timeout_seconds: float) -> None:
+        """Wait for news, holding no thread; back early when the process closes.
+
+        Args:
+            seen: From before its caller looked, as :meth:`seen` gave it.
+            timeout_seconds: The longest to wait.
+        """
         deadline = time.monotonic() + timeout_seconds
         while not self.closing.is_set() and (left := deadline - time.monotonic()) > 0:
-            slice_seconds = min(left, CLOSING_LOOK_SECONDS)
-            if await self.hub.wait(topic, seen, slice_seconds) > seen:
+            if await self.hub.wait_any(seen, min(left, CLOSING_LOOK_SECONDS)):
                 return
 
     @property

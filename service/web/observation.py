@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -93,7 +94,8 @@ class Observation:
                 "status": status,
                 "seconds": round(seconds, 4),
             }
-            log.info("%s %s answered %d", method, scope["path"], status, extra=fields)
+            path = quote(scope["path"])  # a line break in it would begin a line of the caller's
+            log.info("%s %s answered %d", method, path, status, extra=fields)
 
 
 def route_of(scope: Scope) -> str:

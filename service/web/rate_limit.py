@@ -87,12 +87,21 @@ class RateLimits:
             self._levels[bucket, owner].tokens -= 1
         return wait
 
+    def give_back(self, bucket: Bucket, owner: str) -> None:
+        """Put back what was taken from an owner's bucket, which is full at the most as before."""
+        level = self._levels.get((bucket, owner))
+        if level is not None:
+            level.tokens = min(self._most(bucket), level.tokens + 1)
+
+    def _most(self, bucket: Bucket) -> float:
+        return max(1.0, self._rates[bucket] * BURST_SECONDS)
+
     def wait(self, bucket: Bucket, owner: str) -> float:
         """Seconds until an owner's bucket holds one; 0.0 when it does. Takes nothing."""
         rate = self._rates[bucket]
         if rate <= 0:
             return 0.0
-        most = max(1.0, rate * BURST_SECONDS)
+        most = self._most(bucket)
         now = self._clock()
         level = self._levels.pop((bucket, owner), None) or _Level(most, now)
         if len(self._levels) >= MAX_BUCKETS:
@@ -152,17 +161,20 @@ class RateLimit:
         await self._app(scope, receive, send)
 
     async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let an address try while its bucket holds; only failed tries are taken from it."""
+        """Let an address try while its bucket holds; what was no failed try is given back.
+
+        It is taken beforehand: of many tries at once none is answered before the last came.
+        """
         client = scope.get("client")
         address = client[0] if client else NOBODY
-        wait = self._limits.wait(Bucket.LOGINS, address)
+        wait = self._limits.take(Bucket.LOGINS, address)
         if wait > 0:
             await too_many(Bucket.LOGINS, wait)(scope, receive, send)
             return
 
         async def watched(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 401:
-                self._limits.take(Bucket.LOGINS, address)
+            if message["type"] == "http.response.start" and message["status"] != 401:
+                self._limits.give_back(Bucket.LOGINS, address)
             await send(message)
 
         await self._app(scope, receive, watched)

@@ -47,6 +47,7 @@ HEADERS = {
 TRANSPORT_SECURITY = "max-age=31536000"
 """For a year over https alone (RFC 6797). Sent where the request came so: a service on plain
 http, as on loopback, must not lock its own address out."""
+NO_TOKEN = "send a token: `Authorization: Bearer svs_...`"
 
 Identify = Callable[[str], Awaitable[Access | None]]
 """Who has a secret that was presented; None for an unknown, expired or revoked one."""
@@ -97,8 +98,9 @@ class Authentication:
 
     A bearer token, or a browser's cookie, which is good for reading and for the forms of our
     own pages: so no page of somebody else's can make a browser write here. Later layers find
-    who it was in ``request.state.access`` (None on open routes without a token), and the
-    route's name in ``request.state.route_name``.
+    who it was in ``request.state.access`` (None on open routes without a token), the
+    route's name in ``request.state.route_name``, and in ``request.state.is_still_good`` what
+    requests that last ask again and again.
 
     Args:
         app: What follows.
@@ -127,9 +129,13 @@ class Authentication:
             access = None  # a cookie's secret is no bearer token, and the other way round
         state = request_state(scope)
         state["route_name"], state["access"] = found.name, access
+        state["is_still_good"] = lambda: self._knows(secret)
         state["asked_method"] = scope["method"]  # a HEAD goes on as a GET
         answer = _refusal(scope, headers, found, access, has_secret=secret is not None)
         await (answer or self._app)(scope, receive, send)
+
+    async def _knows(self, secret: str | None) -> bool:
+        return secret is not None and await self._identify(secret) is not None
 
 
 def _refusal(
@@ -141,14 +147,7 @@ def _refusal(
     if access is None:
         if wants_page(scope):
             return RedirectResponse(f"/login?next={quote(_target(scope))}", status_code=303)
-        return problem_response(
-            401,
-            "unauthorized",
-            "the token is not known, was revoked or has expired"
-            if has_secret
-            else "send a token: `Authorization: Bearer svs_...`",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+        return unknown_token() if has_secret else _unauthorized(NO_TOKEN)
     if not is_good_for(access, found, scope["method"]):
         kind = "session" if access.is_session else "token"
         return problem_response(
@@ -162,6 +161,15 @@ def _refusal(
             403, "foreign_origin", "a browser's session writes from this service's pages alone"
         )
     return None
+
+
+def unknown_token() -> Response:
+    """The answer to a secret that is not good, or is not any more."""
+    return _unauthorized("the token is not known, was revoked or has expired")
+
+
+def _unauthorized(detail: str) -> Response:
+    return problem_response(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
 
 
 def has_own_origin(headers: Headers) -> bool:

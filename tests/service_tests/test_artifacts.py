@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
 from recipes.wire import CheckpointAnswer, Claim
-from service.artifacts import ArtifactStore, StoredFile, add, find
+from service.artifacts import ArtifactStore, StoredFile, add, discard, find
+from service.database.engine import Database
 from service.errors import Conflict, Fenced, InvalidInput, NotFound
 from service.repositories import artifacts as repository
 from tests.service_tests.support import Bench
@@ -99,6 +101,28 @@ def test_other_studies_files_are_not_found(
 def test_no_other_file_is_served(store: ArtifactStore, uid: str) -> None:
     with pytest.raises(NotFound):
         store.path(uid)
+
+
+def test_a_file_that_a_row_names_is_not_discarded(
+    bench: Bench, store: ArtifactStore, claim: Claim
+) -> None:
+    named, nameless = store.put(b"named"), store.put(b"nameless")
+    keep(bench, claim, store, named, 1)
+    for file in (named, nameless):
+        discard(bench.database, store, file.uid)
+    assert store.path(named.uid).read_bytes() == b"named"
+    with pytest.raises(NotFound):
+        store.path(nameless.uid)
+
+
+def test_a_file_stays_where_the_database_cannot_be_asked(
+    tmp_path: Path, store: ArtifactStore
+) -> None:
+    away = Database(f"sqlite:///{tmp_path / 'without tables.db'}")
+    file = store.put(b"who knows")
+    discard(away, store, file.uid)
+    away.dispose()
+    assert store.path(file.uid).read_bytes() == b"who knows"
 
 
 def test_what_no_row_names_is_swept(bench: Bench, store: ArtifactStore, claim: Claim) -> None:

@@ -227,6 +227,23 @@ def test_events_of_a_stream_that_is_cut_come_once_each(
     assert list(client.events(study, after=whole[-1].id)) == []
 
 
+def test_events_of_an_ended_study_are_all_there_before_the_stream_is_over(
+    scripted: str, client: Client
+) -> None:
+    """The connection falls silent and ends after the first of two events."""
+    study = client.create(CONFIG).id
+    view = client.cancel(study).model_dump_json()
+
+    def streamed(after: int) -> tuple[int, dict[str, str], str]:
+        begun = f"event: at\nid: {after}\ndata: {json.dumps({'after': after, 'newest': 2})}\n\n"
+        event = f"event: step\nid: {after + 1}\ndata: {{}}\n\n"
+        return 200, {"Content-Type": "text/event-stream"}, begun + event
+
+    Script.answers = [(200, {}, view), streamed(0), (200, {}, view), streamed(1)]
+    with Client(scripted, "t") as other:
+        assert [event.id for event in other.events(study)] == [1, 2]
+
+
 def test_events_go_on_over_a_restart_of_the_service(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, first):
         client = Client(first.address, first.token)

@@ -62,7 +62,7 @@ def test_topics_are_published_after_the_commit_only(bench: Bench) -> None:
         events.publish_on_commit(session, "jobs")
         after_commit(session, lambda: order.append(hub.version("jobs")))
         assert hub.version("jobs") == 0
-    assert order == [0]
+    assert order == [1]
     assert hub.version("jobs") == 1
 
     def fail() -> None:
@@ -74,7 +74,25 @@ def test_topics_are_published_after_the_commit_only(bench: Bench) -> None:
     with pytest.raises(RuntimeError):
         fail()
     assert hub.version("jobs") == 1
-    assert order == [0]
+    assert order == [1]
+
+
+def test_what_fails_after_a_commit_is_logged_and_undoes_nothing(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = []
+
+    def fail() -> None:
+        raise OSError("the disk is away")
+
+    with bench.database.write() as session:
+        events.publish_on_commit(session, "jobs")
+        after_commit(session, fail)
+        after_commit(session, lambda: done.append(1))
+    assert done == [1]
+    assert bench.database.hub.version("jobs") == 1
+    assert "an action after a commit failed" in caplog.text
+    assert "the disk is away" in caplog.text
 
 
 def test_events_are_numbered_without_gaps(bench: Bench) -> None:

@@ -222,7 +222,7 @@ def test_an_interrupted_study_of_another_service_goes_on(tmp_path) -> None:
     said = interrupted(config, "abc", Place(file, False, settings))
     assert "goes on without this command" in said
     assert "http://127.0.0.1:8080/studies/abc." in said
-    assert "serve" not in said
+    assert "while the service at http://127.0.0.1:8080 is up" in said
     assert f"`sevenstep study pause abc --data-dir {tmp_path}` holds it" in said
 
     own = interrupted(config, "abc", Place(file, True, settings))

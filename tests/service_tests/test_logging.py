@@ -132,6 +132,7 @@ def test_requests_are_logged_where_asked_for(
         study = client.create()["id"]
         client.get(f"/api/v1/studies/{study}/steps/3")
         client.get("/healthz")
+        client.get("/nowhere%0aFORGED%20line%0d")
         client.get(f"/login?code={SECRET}")
 
     told = [line for line in lines(stream) if line["logger"] == "service.web.observation"]
@@ -141,6 +142,8 @@ def test_requests_are_logged_where_asked_for(
     assert told[1]["seconds"] >= 0
     assert "/healthz" not in {line["route"] for line in told}
     assert SECRET not in stream.getvalue()
+    (forged,) = [line for line in told if "FORGED" in line["message"]]
+    assert forged["message"].startswith("GET /nowhere%0AFORGED%20line%0D answered ")
 
 
 def test_the_service_logs_as_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from service.access import TokenScope
@@ -17,6 +21,7 @@ from service.web.rate_limit import (
     RateLimits,
     limits_of,
 )
+from tests.processes import serving
 from tests.service_tests.served import Served, served
 
 
@@ -157,6 +162,37 @@ def test_an_address_that_guesses_has_to_wait_and_one_that_knows_has_not(strict: 
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) >= 1
     assert strict.post("/login", content=f"token={token}").status_code == 429
+
+
+def test_of_many_guesses_at_once_no_more_pass(strict: Served) -> None:
+    del strict.headers["Authorization"]
+    began = time.monotonic()
+    with ThreadPoolExecutor(30) as pool:
+        answers = list(
+            pool.map(
+                lambda _: strict.post("/login", content="token=svs_guess").status_code, range(30)
+            )
+        )
+    refilled = 0.3 * (time.monotonic() - began)
+    assert set(answers) == {401, 429}
+    assert 3 <= answers.count(401) <= 3 + math.ceil(refilled)
+
+
+@pytest.mark.parametrize(("trusted", "status"), [("[]", 429), ('["127.0.0.1"]', 401)])
+def test_an_address_is_believed_of_trusted_proxies_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: str, status: int
+) -> None:
+    monkeypatch.setenv("SEVENSTEP_MAX_FAILED_LOGINS_PER_MINUTE", "1")
+    monkeypatch.setenv("SEVENSTEP_TRUSTED_PROXIES", trusted)
+    with serving(tmp_path) as (_, file):
+        for address, expected in (("192.0.2.1", 401), ("192.0.2.2", status)):
+            answer = httpx2.post(
+                f"{file.address}/login",
+                content="token=svs_guess",
+                headers={"X-Forwarded-For": address},
+                trust_env=False,
+            )
+            assert answer.status_code == expected
 
 
 def test_open_routes_are_not_counted(strict: Served) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from service.clock import utc_now
-from service.database.models import Study
+from service.database.models import KeptAnswer, Study
 from service.retention import Housekeeping
 from service.settings import Settings
 from tests.service_tests.support import Bench
@@ -61,6 +61,24 @@ def test_old_things_of_ended_studies_go(bench: Bench, setting: str, table: str) 
         assert names == {row["uid"] for row in after["artifact"]}
     untouched = set(before) - {table, "attempt_member"}  # a member forgets a checkpoint it had
     assert {name: after[name] for name in untouched} == {name: before[name] for name in untouched}
+
+
+def test_answers_over_their_time_go(bench: Bench) -> None:
+    with bench.database.write() as session:
+        for hours in (23, 25):
+            session.add(
+                KeptAnswer(
+                    owner="token",
+                    key=f"{hours} hours old",
+                    request_sha256="0" * 64,
+                    status=201,
+                    headers="{}",
+                    body="{}",
+                    created_at=utc_now() - timedelta(hours=hours),
+                )
+            )
+    keep_house(bench)
+    assert [row["key"] for row in bench.dump()["kept_answer"]] == ["23 hours old"]
 
 
 def test_a_study_that_goes_on_keeps_all(bench: Bench) -> None:

@@ -154,11 +154,13 @@ def test_a_link_signs_in_once(client: Served) -> None:
 
 def test_of_two_who_open_a_link_at_once_one_gets_in(client: Served) -> None:
     link = client.post("/api/v1/tokens/links").json()["path"]
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(5) as pool:
         answers = list(
-            pool.map(lambda _: client.get(link, follow_redirects=False).status_code, range(8))
+            pool.map(
+                lambda _: client.get(link, follow_redirects=False).status_code, range(5)
+            )  # as many as may fail at once
         )
-    assert sorted(answers) == [303, *[401] * 7]
+    assert sorted(answers) == [303, *[401] * 4]
 
 
 def test_a_browser_that_comes_from_another_site_goes_on_by_itself(client: Served) -> None:
@@ -199,6 +201,21 @@ def test_a_sign_in_form_from_another_site_is_refused(client: Served) -> None:
         "/login", content=f"token={token}", headers={"Origin": "https://evil.example"}
     )
     assert answer.status_code == 403
+    assert not client.cookies
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [("a=1&" * 100 + "token=x", 401), ("token=" + "x" * 9_000, 413), ("token=x", 401)],
+)
+def test_a_sign_in_form_is_short(client: Served, body: str, status: int) -> None:
+    assert client.post("/login", content=body).status_code == status
+
+
+def test_a_good_token_among_many_fields_signs_nobody_in(client: Served) -> None:
+    token = client.headers.pop("Authorization").removeprefix("Bearer ")
+    answer = client.post("/login", content=f"token={token}" + "&a=1" * 10)
+    assert answer.status_code == 401
     assert not client.cookies
 
 

@@ -14,17 +14,19 @@ from typing import Any, NamedTuple
 
 import httpx2
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import func, insert, select, text
 
 from recipes.study import StudyState
 from service import deletion, events, studies, tokens
 from service.access import TokenScope
+from service.api.events import _position
 from service.clock import utc_now
 from service.database.engine import Database
+from service.database.listening import CHANNEL
 from service.database.models import Event
 from service.errors import InvalidInput
 from service.settings import Settings
-from service.stream_position import MAX_STUDIES_IN_CURSOR, Position
+from service.stream_position import MAX_KEY, MAX_SEQUENCE, MAX_STUDIES_IN_CURSOR, Position
 from service.study_stream import MAX_GAP, StudyStream, cursor, parse_named
 from tests.postgres import PostgresServer
 from tests.processes import END_WITH_US, SEVENSTEP, free_port, wait_for
@@ -174,6 +176,22 @@ def test_a_cursor_of_too_many_studies_says_so() -> None:
 def test_a_cursor_of_something_else_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="cursor"):
         Position.decode(text)
+
+
+@pytest.mark.parametrize("seen", [{2**63: 1}, {1: 2**31}, {2**62: 1, 2**63 + 5: 1}])
+def test_a_cursor_of_what_no_column_holds_is_refused(seen: dict[int, int]) -> None:
+    with pytest.raises(InvalidInput, match="cursor"):
+        Position.decode(Position(seen=seen).encode())
+
+
+def test_the_highest_numbers_that_are_taken_break_no_statement(bench: Bench) -> None:
+    study = bench.create()
+    highest = Position(floor=MAX_KEY, num_settled=MAX_KEY, seen={MAX_KEY: MAX_SEQUENCE})
+    assert look(bench.database, begun(bench.database, None, highest.encode())) == [
+        ("reset", "", 0)
+    ]
+    with bench.database.read() as session:
+        assert events.since(session, study, _position("9" * 30, 0)) == []
 
 
 @pytest.mark.parametrize(
@@ -329,6 +347,28 @@ def test_news_of_another_process_wakes_this_one(postgres: PostgresServer) -> Non
             wait_for(lambda: not here.hears_others, seconds=10, what="the cut")
             wait_for(lambda: here.hears_others, seconds=20, what="the listener, again")
             assert here.hub.version(topic) > 1  # whatever was missed, everybody looks
+        finally:
+            here.dispose()
+            there.dispose()
+
+
+@pytest.mark.parametrize(
+    "payload", ["", "no JSON", "7", '["one"]', '["a", 7]', '["a", [{}]]', "[" * 7_000]
+)
+def test_what_others_notify_does_not_stop_the_listener(
+    postgres: PostgresServer, payload: str
+) -> None:
+    with postgres.database() as url:
+        here, there = Database(url), Database(url)
+        here.listen()
+        try:
+            wait_for(lambda: here.hears_others, seconds=20, what="the listener")
+            here.hub.publish("topic")
+            with there.write() as session:
+                session.execute(select(func.pg_notify(CHANNEL, payload)))
+            assert here.hub.wait_blocking("topic", 1, 10.0) == 2  # everybody looks
+            study = Bench(there, _settings(Path("/nowhere"))).create()
+            assert here.hub.wait_blocking(events.study_topic(study), 0, 10.0) == 1
         finally:
             here.dispose()
             there.dispose()

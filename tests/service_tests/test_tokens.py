@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import update
 
 from recipes.wire import AttemptState
-from service import tokens
+from service import preshared, tokens
 from service.access import Access, TokenScope
 from service.clock import utc_now
 from service.database.engine import Database
 from service.database.models import Attempt, Token
 from service.errors import InvalidInput, NotFound
+from service.settings import Settings
 from tests.processes import serving, sevenstep
 from tests.recipes_tests.builders import description
 from tests.service_tests.served import Served, served
@@ -175,6 +178,24 @@ def test_a_token_made_elsewhere_becomes_known_once(bench: Bench) -> None:
         tokens.enrol(session, secret, name="workers", scope=TokenScope.WORKER)
 
 
+def test_two_services_that_start_at_once_enrol_one_token(bench: Bench) -> None:
+    secret = "svs_" + "0123456789abcdef" * 4
+    settings = Settings(data_dir=bench.settings.data_dir, admin_token=SecretStr(secret))
+
+    def start() -> str | None:
+        with bench.database.write() as session:
+            return preshared.enrol(session, settings)
+
+    with ThreadPoolExecutor(1) as pool:
+        with bench.database.write() as session:
+            assert preshared.enrol(session, settings) == secret
+            other = pool.submit(start)
+            assert not wait([other], timeout=0.3).done  # it waits for this one's commit
+        assert other.result(20) == secret
+    assert len(bench.dump()["token"]) == 1
+    assert identify(bench.database, secret) is not None
+
+
 @pytest.mark.parametrize("secret", ["secret", "svs_short", "svs_" + "a" * 31, "svs_" + "ä" * 40])
 def test_a_weak_token_is_not_enrolled_nor_repeated(bench: Bench, secret: str) -> None:
     with bench.database.write() as session, pytest.raises(InvalidInput) as caught:
@@ -328,3 +349,39 @@ def test_a_token_command_that_does_not_fit(
     assert done.returncode in (1, 2)
     assert words in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/studies/{study}/events", "claim"])
+def test_a_revoked_token_ends_what_it_opened(tmp_path: Path, path: str) -> None:
+    """Streams and long polls end within a second, not at their next look or news."""
+    with serving(tmp_path) as (_, file), httpx2.Client(base_url=file.address) as admin:
+        admin.headers["Authorization"] = f"Bearer {file.token}"
+        study = admin.post("/api/v1/studies", json={"name": "n", "task": "digits"}).json()["id"]
+        admin.post(f"/api/v1/studies/{study}/cancel")
+        scope = "worker" if path == "claim" else "read"
+        made = admin.post("/api/v1/tokens", json={"name": "t", "scope": scope}).json()
+        own = {"Authorization": f"Bearer {made['token']}"}
+
+        def last() -> tuple[int, float]:
+            with httpx2.Client(base_url=file.address, headers=own, timeout=20) as http:
+                if path != "claim":
+                    with http.stream("GET", path.format(study=study)) as answer:
+                        for _ in answer.iter_lines():
+                            pass
+                        return answer.status_code, time.monotonic()
+                body = {"name": "w", "slots": 1, "version": "0"}
+                worker = http.post("/api/v1/workers/register", json=body).json()["worker"]
+                polled = http.post(
+                    f"/api/v1/workers/{worker}/claim", json={"slot": 0, "wait_seconds": 15}
+                )
+                return polled.status_code, time.monotonic()
+
+        with ThreadPoolExecutor(1) as pool:
+            opened = pool.submit(last)
+            time.sleep(1.0)
+            assert not opened.done()
+            revoked_at = time.monotonic()
+            assert admin.delete(f"/api/v1/tokens/{made['id']}").status_code == 204
+            status, ended_at = opened.result(20)
+        assert status == (401 if path == "claim" else 200)
+        assert ended_at - revoked_at < 1.0

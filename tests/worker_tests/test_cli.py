@@ -49,6 +49,7 @@ def test_a_wrong_token_is_one_line_and_exit_1(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     assert "did not accept the token" in ended.stderr
+    assert "`sevenstep token create --name NAME --scope worker`" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_the_local_services_file_is_used_for_its_own_address_only(tmp_path: Path
 @pytest.mark.parametrize("pid", [None, 2**22 + 1])
 def test_the_file_of_a_service_that_ended_is_not_used(tmp_path: Path, pid: int | None) -> None:
     write_server_file(tmp_path, pid=pid)
-    with pytest.raises(SettingsError, match="token: none given"):
+    with pytest.raises(SettingsError, match=r"token: none given for .* --scope worker"):
         AgentSettings(data_dir=tmp_path).address()
 
 

@@ -24,7 +24,7 @@ from worker.agent.home import AgentFolder
 from worker.agent.registration import Registration
 from worker.agent.slot import SLOT_COMMAND
 from worker.agent.slot_loop import SlotError, SlotLoop
-from worker.settings import AgentSettings
+from worker.settings import MAKE_TOKEN, AgentSettings
 
 JOIN_SECONDS = 0.5
 """How long slots may take to notice that the agent has said goodbye, or closed them."""
@@ -146,8 +146,8 @@ class Agent:
                 time.sleep(backoff.next_seconds(error.retry_after_seconds))
             except Unauthorized as error:
                 raise AgentError(
-                    f"{server} did not accept the token ({error}); set SEVENSTEP_TOKEN to the"
-                    " one that its `sevenstep serve` printed"
+                    f"{server} did not accept the token ({error}); make one where the service"
+                    f" runs with `{MAKE_TOKEN}`, and set SEVENSTEP_TOKEN to what it prints"
                 ) from error
             except Refused as error:
                 cure = "give the address that `sevenstep serve` printed"

@@ -35,6 +35,10 @@ class AgentFolder:
         # A folder belongs to one machine: process locks of another would not be seen here.
         self._agents = home / "agents" / socket.gethostname()
         try:
+            # parents=True alone makes folders above the last one readable by everybody; the
+            # data directory, where this agent is the first there, is among them.
+            home.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            home.mkdir(exist_ok=True, mode=0o700)
             self._agents.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.path = Path(tempfile.mkdtemp(dir=self._agents))
             lock = _lock(self.path)

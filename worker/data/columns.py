@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ def learn_column(table: Table, name: str, rows: Rows) -> Column:
     if not present:
         raise table.error(
             f"column {name!r} has no value in any training row",
-            cure=f"leave it out: --arg drop={name}",
+            cure=f"leave it out: --arg {shlex.quote(f'drop={name}')}",
         )
     if sum(map(_looks_like_number, present)) >= NUMERIC_SHARE * len(present):
         values = numbers(table, name, rows)
@@ -126,7 +127,7 @@ def learn_column(table: Table, name: str, rows: Rows) -> Column:
             f" {plural(len(rows), 'row')}"
             f" ({', '.join(repr(each) for each in common[:NUM_EXAMPLES])}, ...): names, not"
             " categories",
-            cure=f"leave it out: --arg drop={name}",
+            cure=f"leave it out: --arg {shlex.quote(f'drop={name}')}",
         )
     return CategoryColumn(name, tuple(sorted(common)), has_other=len(counts) > len(common))
 

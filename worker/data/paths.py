@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from worker.describe.errors import task_error
@@ -34,7 +35,7 @@ def existing_path(name: str, value: object, *, is_folder: bool = False) -> Path:
     if not path.is_absolute():
         raise task_error(
             f"{name} is {value!r}, a relative path, and workers have directories of their own",
-            cure=f"give it in full: --arg {name}={os.path.abspath(path)}",
+            cure=f"give it in full: --arg {shlex.quote(f'{name}={os.path.abspath(path)}')}",
         )
     if not path.exists():
         raise task_error(

@@ -36,7 +36,7 @@ def load_task(ref: TaskRef) -> Task:
         TaskError: It cannot be loaded; says where, why and the cure.
     """
     place, class_name = _split(BUILT_IN.get(ref.path, ref.path))
-    if _is_file(place):
+    if _is_file(place) or _is_other_file(place):
         module = load_file(Path(place))
     elif (class_name is None and "." not in place) or not _is_module_name(place):
         close = difflib.get_close_matches(ref.path, BUILT_IN, n=1)
@@ -80,6 +80,14 @@ def _is_module_name(place: str) -> bool:
 
 def _is_file(place: str) -> bool:
     return place.endswith(".py") or "/" in place or "\\" in place
+
+
+def _is_other_file(place: str) -> bool:
+    """Whether a name with a dot is a file beside the user, such as ``README.md``.
+
+    A module of that name has no file of that name: its own ends in ``.py``.
+    """
+    return "." in place and Path(place).is_file()
 
 
 def _import_module(name: str) -> ModuleType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from types import ModuleType
@@ -123,7 +124,7 @@ def _only_task(module: ModuleType, classes: Mapping[str, type]) -> str:
     if len(tasks) > 1:
         raise task_error(
             f"there are several tasks: {_listed(tasks)}",
-            cure=f"say which one: {module.__file__}:{tasks[0]}",
+            cure=f"say which one: {shlex.quote(f'{module.__file__}:{tasks[0]}')}",
             file=module.__file__,
         )
     nearly = [name for name, found in classes.items() if len(_missing(found)) < len(NEEDED)]
