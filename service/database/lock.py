@@ -46,9 +46,14 @@ def lock_database(settings: Settings) -> Iterator[None]:
                 " stop it, or give this one its own SEVENSTEP_DATA_DIR"
             ) from None
         # SQLite makes its file readable by everybody; the log beside it takes the file's mode.
-        os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        file = Path(url.database)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
+        try:
+            yield
+        finally:
+            if file.exists() and file.stat().st_size == 0:
+                file.unlink()  # it was never opened: the start failed
     finally:
         os.close(descriptor)

@@ -307,7 +307,7 @@ def test_a_file_that_is_not_utf8_is_pointed_at(tmp_path: Path) -> None:
         ({"test_share": 0.9}, "test_share is 0.9", "0.5"),
         ({"test_share": "0.2"}, "test_share is '0.2'", "0.5"),
         ({"test_path": "/no/such.csv"}, "test_path: there is no /no/such.csv", "worker"),
-        ({"val_path": "b.csv"}, "val_path is 'b.csv', a relative path", "--arg val_path=/"),
+        ({"val_path": "b.csv"}, "val_path is 'b.csv', a relative path", "val_path=/"),
     ],
 )
 def test_an_argument_that_does_not_fit_is_named(

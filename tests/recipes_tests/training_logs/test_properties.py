@@ -112,8 +112,9 @@ def test_an_inferred_count_divides_the_true_one(n, seed, percent, decimals):
     assert found is None or n % found == 0
 
 
-@settings(deadline=None, max_examples=60)
-@given(seed=st.integers(0, 10_000))
-def test_no_count_is_inferred_from_random_shares(seed):
-    shares = np.round(np.random.default_rng(seed).random(20), 4)
-    assert infer_sample_count(shares.tolist(), half_width=half_step(shares.tolist())) is None
+def test_a_count_is_inferred_from_random_shares_as_rarely_as_stated():
+    wrong = 0
+    for seed in range(1_000):
+        shares = np.round(np.random.default_rng(seed).random(20), 4).tolist()
+        wrong += infer_sample_count(shares, half_width=half_step(shares)) is not None
+    assert wrong <= 5, wrong  # 1e-3 of a thousand are expected, more than five once in 1,700
