@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from recipes.failpoint import failpoint
 from service.database import schema
 from service.database.listening import Listener
+from service.database.write_ahead_log import use_write_ahead_log
 from service.events import Hub
 
 log = logging.getLogger(__name__)
@@ -177,7 +178,7 @@ def _sqlite_engine(url: URL, *, read_only: bool) -> Engine:
     def _configure(connection: DBAPIConnection, record: Any) -> None:
         assert isinstance(connection, sqlite3.Connection)
         connection.isolation_level = None  # we begin ourselves, below
-        connection.execute("PRAGMA journal_mode=WAL")
+        use_write_ahead_log(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
         if read_only:

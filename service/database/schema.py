@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,8 +13,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import NullPool
 
+from service.database.write_ahead_log import use_write_ahead_log
 from service.errors import SchemaTooNew, SchemaTooOld
 
 UPGRADE_LOCK = 0x5E7E57E9
@@ -94,10 +97,11 @@ def _transaction(url: URL) -> Iterator[Connection]:
     if is_sqlite:
 
         @event.listens_for(engine, "connect")
-        def _configure(connection: object, record: object) -> None:
-            connection.isolation_level = None  # type: ignore[attr-defined]
-            connection.execute("PRAGMA journal_mode=WAL")  # type: ignore[attr-defined]
-            connection.execute("PRAGMA foreign_keys=OFF")  # type: ignore[attr-defined]
+        def _configure(connection: DBAPIConnection, record: object) -> None:
+            assert isinstance(connection, sqlite3.Connection)
+            connection.isolation_level = None
+            use_write_ahead_log(connection)
+            connection.execute("PRAGMA foreign_keys=OFF")
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:

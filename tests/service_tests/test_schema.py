@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -20,6 +23,7 @@ from service.conductor.active_clock import ActiveClock
 from service.database import schema
 from service.database.base import Base
 from service.database.engine import Database
+from service.database.write_ahead_log import use_write_ahead_log
 from service.errors import SchemaTooNew, SchemaTooOld
 from service.settings import Settings
 from tests.service_tests.support import Bench, block, outcome
@@ -202,6 +206,20 @@ def test_two_upgrades_at_once(empty_database_url: str, open_database: OpenDataba
         list(pool.map(upgrade, databases))
 
     databases[0].check_schema()
+
+
+def test_new_files_are_opened_from_two_sides_at_once(tmp_path: Path) -> None:
+    """SQLite refuses one of two that change a new file's journal mode, at once, now and then."""
+
+    def open_(path: Path, barrier: threading.Barrier) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            barrier.wait()
+            use_write_ahead_log(connection)
+
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(100):
+            ways = [tmp_path / f"{number}.db"] * 2, [threading.Barrier(2)] * 2
+            list(pool.map(open_, *ways))
 
 
 def test_a_migration_that_fails_leaves_nothing(
