@@ -1,5 +1,6 @@
 """Files of every format are read as what they are, or refused; none is read wrongly."""
 
+import csv
 import json
 import math
 from pathlib import Path
@@ -441,3 +442,13 @@ def test_many_points(count):
     assert len(run.losses) <= 2_000
     assert run.iterations == count - 1
     assert diagnose(run).findings[-1].code == "inconclusive"
+
+
+def test_a_cell_that_never_ends_leaves_the_reader_of_others_alone():
+    before = csv.field_size_limit()
+    rows = table(",", HEADER).splitlines()
+    long = "\n".join([*rows, '"' + "x" * 2 * before, rows[-1]])
+
+    is_right(one(long))
+
+    assert csv.field_size_limit() == before
