@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -20,6 +20,28 @@ MOST_BYTES = 64 * 1024
 
 class SecretFileError(ValueError):
     """A secret's file cannot be used; the message names the variable, the file and the cure."""
+
+
+class SettingsWithSecrets(BaseSettings):
+    """Settings of which those named in ``secrets`` may come by file.
+
+    Raises:
+        SecretFileError: A secret's file cannot be used.
+    """
+
+    secrets: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Keywords first, then the environment, then files that it names."""
+        return init_settings, env_settings, SecretFileSource(settings_cls, cls.secrets)
 
 
 class SecretFileSource(PydanticBaseSettingsSource):

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from io import BufferedWriter
 from pathlib import Path
 
-from service.settings import SECRETS
+from service.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,9 @@ HEALTHY_SECONDS = 30.0
 """An agent that lived this long is started again without a longer pause."""
 STOP_SECONDS = 6.0
 KEPT_BACK = frozenset(
-    f"SEVENSTEP_{name}{how}".upper() for name in (*SECRETS, "token") for how in ("", "_file")
+    f"SEVENSTEP_{name}{how}".upper()
+    for name in (*Settings.secrets, "token")
+    for how in ("", "_file")
 )
 LOG_NAME = "worker.log"
 MAX_LOG_BYTES = 8 * 2**20

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from recipes.logs import LogFormat, LogLevel
-from recipes.secret_file import SecretFileSource
+from recipes.secret_file import SettingsWithSecrets
 from service.errors import DataDirError
-
-SECRETS = ("database_url", "database_password", "admin_token", "worker_token")
-"""Settings that may come by file."""
 
 
 def default_data_dir() -> Path:
@@ -37,7 +35,7 @@ def default_data_dir() -> Path:
     return Path(home) / ".local" / "share" / "sevenstep"
 
 
-class Settings(BaseSettings):
+class Settings(SettingsWithSecrets):
     """Everything about the service that can be set.
 
     Each field is read from ``SEVENSTEP_<FIELD>``; ``SEVENSTEP_DATABASE_URL`` for
@@ -50,6 +48,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(env_prefix="SEVENSTEP_", frozen=True, extra="ignore")
+    secrets: ClassVar[tuple[str, ...]] = (
+        "database_url",
+        "database_password",
+        "admin_token",
+        "worker_token",
+    )
 
     data_dir: Path = Field(default_factory=default_data_dir)
     """Folder of the SQLite file, ``server.json``, logs and artifacts."""
@@ -124,18 +128,6 @@ class Settings(BaseSettings):
     """Claims and registrations of all workers behind one token; 0: no limit."""
     max_failed_logins_per_minute: float = Field(default=30.0, ge=0)
     """Failed attempts to sign in from one address; 0: no limit."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Keywords first, then the environment, then files that it names."""
-        return init_settings, env_settings, SecretFileSource(settings_cls, SECRETS)
 
     @property
     def resolved_database_url(self) -> str:

@@ -6,13 +6,13 @@ import json
 import os
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from recipes.logs import LogFormat, LogLevel
-from recipes.secret_file import SecretFileSource
+from recipes.secret_file import SettingsWithSecrets
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 
@@ -25,7 +25,7 @@ class SettingsError(ValueError):
     """A setting is missing or does not fit; the message names it and the cure."""
 
 
-class AgentSettings(BaseSettings):
+class AgentSettings(SettingsWithSecrets):
     """An agent's settings: keyword, else ``SEVENSTEP_...`` in the environment, else default.
 
     Raises:
@@ -35,6 +35,7 @@ class AgentSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="SEVENSTEP_", extra="ignore", frozen=True, env_ignore_empty=True
     )
+    secrets: ClassVar[tuple[str, ...]] = ("token",)
 
     server: str | None = None
     """The service's address. Left out: the one of the service running on this machine."""
@@ -69,18 +70,6 @@ class AgentSettings(BaseSettings):
     """``plain``: lines for people; ``json``: an object a line."""
     log_level: LogLevel = LogLevel.INFO
     """The least that is logged: ``debug``, ``info``, ``warning`` or ``error``."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Keywords first, then the environment, then the file of the token."""
-        return init_settings, env_settings, SecretFileSource(settings_cls, ("token",))
 
     @property
     def home(self) -> Path:
