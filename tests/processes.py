@@ -188,6 +188,10 @@ class Installation:
             self.process = _started(command, self.environment, log)
         wait_for(self._is_ready, what=f"the service (see {self.log})")
 
+    def wait_until_announced(self) -> None:
+        """Wait until the start is over: the service has told people where it is."""
+        wait_for(lambda: "\nOpen " in self.log.read_text(), what=f"an address in {self.log}")
+
     def _is_ready(self) -> bool:
         assert self.process is not None
         if self.process.poll() is not None:

@@ -6,6 +6,7 @@ network or its loss goes through. The healthy twin is the same instance left alo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -66,7 +67,7 @@ class Healthy:
         return self.batch_sizes[len(self.batch_sizes) // 2]
 
 
-class BenchTask(Task):
+class BenchTask(Task, ABC):
     """One base task. Subclasses give ``samples``, ``network`` and ``healthy``.
 
     Args:
@@ -105,13 +106,13 @@ class BenchTask(Task):
 
     # What a subclass gives.
 
+    @abstractmethod
     def samples(self) -> Pair:
         """All samples, raw: inputs (N, ...), targets (N, ...)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def network(self, width: int) -> nn.Module:
         """A fresh network."""
-        raise NotImplementedError
 
     # What a fault may call.
 
