@@ -11,8 +11,8 @@ from fastapi import APIRouter, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
+from service.api.conditional import conditioned
 from service.errors import UnsupportedMedia
-from service.web.conditional import conditioned
 from service.web.idempotency import once
 from service.web.problems import InvalidJson
 

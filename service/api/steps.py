@@ -11,6 +11,7 @@ from pydantic import Field
 from recipes.step import Figure
 from recipes.value import Value
 from service import steps
+from service.api.conditional import Unchanged
 from service.api.dependencies import (
     Cursor,
     Identifier,
@@ -24,7 +25,6 @@ from service.api.routing import router
 from service.errors import NotFound
 from service.pages import charts
 from service.views import StepPage, StepView, StudyView
-from service.web.conditional import Unchanged
 from service.web.problems import documented
 
 routes = router("steps", keeps=True)

@@ -8,6 +8,7 @@ from fastapi import Query, Response
 
 from recipes.study import MAX_NAME, StudyConfig, StudyState
 from service import deletion, events, reports, studies
+from service.api.conditional import Unchanged
 from service.api.dependencies import (
     ContextOf,
     Cursor,
@@ -22,7 +23,6 @@ from service.errors import InvalidInput
 from service.report_markdown import markdown
 from service.task_policy import check_task
 from service.views import StudyPage, StudyReport, StudyView
-from service.web.conditional import Unchanged
 from service.web.problems import documented
 from service.web.wording import CONFIRM
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.web.conditional import tag_of
+from service.api.conditional import tag_of
 from tests.recipes_tests.builders import description
 from tests.service_tests.served import HOST, Served, served
 
