@@ -2,11 +2,13 @@
 
     python -m benchmarks.faults run --half calibration [--subset 5m] [--jobs 2]
     python -m benchmarks.faults report --half calibration [--write]
+    python -m benchmarks.faults train --half report
     python -m benchmarks.faults cost
     python -m benchmarks.faults ranges TASK...
 
 What was trained is kept and read back; a run that was cut off goes on where it stopped.
-Looking at the report half is written down in ``ledger.json`` and wants ``--reason``.
+Looking at the report half is written down in ``ledger.json`` and wants ``--reason``;
+``train`` looks at nothing, it only keeps the trainings.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from benchmarks.faults.ledger import looks, note_look
 from benchmarks.faults.pictures import confusion_svg, reliability_svg
 from benchmarks.faults.ranges import print_ranges
 from benchmarks.faults.rows import Row
-from benchmarks.faults.runner import DEFAULT_FOLDER, Made, make_rows
+from benchmarks.faults.runner import DEFAULT_FOLDER, Made, make_rows, train_cells
 from benchmarks.faults.score import HEALTHY, confusion, own_score, reliability, top_causes
 from benchmarks.faults.store import ROOT, rules_digest
 
@@ -50,6 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     num_cells = len(chosen)
     if options.only:
         chosen = [cell for cell in chosen if re.search(options.only, cell.name)]
+    if options.command == "train":
+        train_cells(chosen, options.folder, jobs=options.jobs, told=_tell_trained)
+        return 0
     seconds = float("inf")
     if options.subset:
         seconds = 60.0 * int(TIME.fullmatch(options.subset).group(1))  # type: ignore[union-attr]
@@ -73,16 +78,17 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("run", "report"):
+    for name in ("train", "run", "report"):
         command = commands.add_parser(name)
         command.add_argument("--half", choices=HALVES, required=True)
-        command.add_argument("--subset", type=_time, help="an even part for so long, as in 5m")
         command.add_argument("--only", help="cells whose name this pattern is found in")
         command.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
         command.add_argument("--seeds", type=int, default=SEEDS)
         command.add_argument("--twins", type=int, default=TWINS)
         command.add_argument("--folder", type=Path, default=DEFAULT_FOLDER)
-        command.add_argument("--reason", help="why the report half is looked at")
+        if name != "train":
+            command.add_argument("--subset", type=_time, help="an even part for so long, as in 5m")
+            command.add_argument("--reason", help="why the report half is looked at")
         if name == "report":
             command.add_argument("--write", action="store_true", help="write the page in docs/")
     commands.add_parser("cost")
@@ -105,6 +111,10 @@ def _tell(made: Made) -> None:
         f" [{made.cpu_seconds:.1f} s, {made.num_trained} trained]{made.row.problem}",
         flush=True,
     )
+
+
+def _tell_trained(done: int, num_trained: int) -> None:
+    print(f"{done} cells, {num_trained} runs trained for the last", flush=True)
 
 
 def _summary(rows: list[Row]) -> None:

@@ -139,6 +139,35 @@ def make_rows(
     return [done[cell] for cell in cells if cell in done]
 
 
+def train_cells(
+    cells: Sequence[Cell],
+    folder: Path,
+    *,
+    jobs: int = 1,
+    told: Callable[[int, int], None] = lambda done, num_trained: None,
+) -> None:
+    """Keep the cells' trainings and look at none of their findings.
+
+    Args:
+        cells: Those whose trainings are wanted.
+        folder: Where they are kept.
+        jobs: Processes, one thread each.
+        told: Called after every cell: cells done so far, runs that were trained for this one.
+    """
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        trained = pool.imap_unordered(_train, [(cell, folder) for cell in cells])
+        for done, num_trained in enumerate(trained, 1):
+            told(done, num_trained)
+
+
+def _train(task: tuple[Cell, Path]) -> int:
+    """Carry a cell out for what it keeps; how many runs were trained."""
+    cell, folder = task
+    store = Store(folder / "trainings")
+    diagnose(cell, store)
+    return store.num_trained
+
+
 def rows_file(folder: Path) -> Path:
     """Where the rows of the present rules and faults are kept."""
     faults = digest_of([Path(__file__).parent / name for name in ("families", "tasks")])

@@ -8,14 +8,14 @@ from itertools import combinations
 import pytest
 import torch
 
-from benchmarks.faults import study
+from benchmarks.faults import store, study
 from benchmarks.faults.__main__ import main
 from benchmarks.faults.cell import SEEDS, TWINS, Cell, cells, prepare, subset
 from benchmarks.faults.fault import Draw, all_faults, fault
 from benchmarks.faults.halves import HALVES, half_of, names, task_classes
 from benchmarks.faults.peers.evidence import PeerEvidence
 from benchmarks.faults.peers.tools import TOOLS
-from benchmarks.faults.runner import CellsFailed, make_row, make_rows, rows_file
+from benchmarks.faults.runner import CellsFailed, make_row, make_rows, rows_file, train_cells
 from benchmarks.faults.store import Store, training_key
 from recipes.rules.registry import all_rules
 from recipes.run import MemberSpec, RunSpec
@@ -342,3 +342,29 @@ def test_deepdiagnosis_symptoms(described):
 def test_draw_picks_by_severity():
     assert Draw("mild", 0, {}).pick(mild=1, severe=2) == 1
     assert Draw("severe", 0, {}).pick(mild=1, severe=2) == 2
+
+
+def test_a_digest_follows_what_runs_and_not_what_is_said_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "ROOT", tmp_path)
+    file = tmp_path / "family.py"
+
+    def digest(decorator, *body):
+        file.write_text("\n    ".join([f"{decorator}\ndef hot(task):", *body]) + "\n")
+        return store.digest_of([file], read=store._what_runs)
+
+    plain = digest("@fault(1, 'diverged')", "task.lr = 10.0")
+
+    assert plain == digest("@fault(2)", "'Words.'", "task.lr = 10.0  # why")
+    assert plain != digest("@fault(2)", "task.lr = 11.0")
+    assert plain != digest("@cache", "task.lr = 10.0")
+
+
+def test_trainings_are_kept_for_a_later_look(tmp_path):
+    cell = Cell(names("calibration")[0], "", "", 0)
+    trained = []
+
+    train_cells([cell], tmp_path, told=lambda done, num_trained: trained.append(num_trained))
+
+    assert trained[0] > 1
+    assert not list(tmp_path.glob("rows-*"))
+    assert make_row(cell, tmp_path).num_trained == 0
