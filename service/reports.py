@@ -93,11 +93,11 @@ def rounds(history: Sequence[StepReport], result: Result | None) -> tuple[RoundV
 
 
 NEVER_COMPARED = {
-    *("id", "name", "problem", "device", "versions"),
+    *("id", "problem", "device", "versions"),
     *("measured", "seconds", "wall_seconds", "device_seconds", "curl"),
     *(f"{what}_at" for what in ("created", "started", "ended", "finished")),
 }
-"""Fields that differ between equal studies: names, moments, durations, prices, machines, and
+"""Fields that differ between equal studies: identities, moments, durations, prices, machines, and
 commands, which hold the study's id."""
 
 
@@ -108,7 +108,8 @@ def comparable(study_report: StudyReport) -> dict[str, Any]:
     the loop tried) is equal, bit for bit, when both trained plainly on one kind of CPU under
     the same budget in trials or epochs.
     """
-    stripped = _strip(study_report.model_dump(mode="json"))
+    # The study's own name; further in, a name is a hyperparameter's or a layer's.
+    stripped = _strip(study_report.model_dump(mode="json", exclude={"name"}))
     assert isinstance(stripped, dict)
     return stripped
 

@@ -134,7 +134,8 @@ class Reader:
         line = self._mine(command.line)
         assert self._shell.stdin is not None
         assert self._shell.stdout is not None
-        self._shell.stdin.write(f"{{ {line}\n}} </dev/null\necho {END} $?\n")
+        # On a line of its own: an answer of the service ends without a line break.
+        self._shell.stdin.write(f"{{ {line}\n}} </dev/null\nprintf '\\n%s %s\\n' {END} $?\n")
         self._shell.stdin.flush()
         seen: list[str] = []
         for text in self._shell.stdout:
