@@ -109,7 +109,8 @@ def comparable(study_report: StudyReport) -> dict[str, Any]:
     the same budget in trials or epochs.
     """
     # The study's own name; further in, a name is a hyperparameter's or a layer's.
-    stripped = _strip(study_report.model_dump(mode="json", exclude={"name"}))
+    named = {"name": True, "repeat": {"config": {"name"}}}
+    stripped = _strip(study_report.model_dump(mode="json", exclude=named))
     assert isinstance(stripped, dict)
     return stripped
 
