@@ -109,7 +109,7 @@ def comparable(study_report: StudyReport) -> dict[str, Any]:
     the same budget in trials or epochs.
     """
     # The study's own name; further in, a name is a hyperparameter's or a layer's.
-    named = {"name": True, "repeat": {"config": {"name"}}}
+    named: dict[str, Any] = {"name": True, "repeat": {"config": {"name"}}}
     stripped = _strip(study_report.model_dump(mode="json", exclude=named))
     assert isinstance(stripped, dict)
     return stripped
