@@ -18,6 +18,9 @@ NON_FINITE = {
     "-infinity": -math.inf,
 }
 
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x08+")
+"""Colours and movements of a terminal."""
+
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
 """A finite number as logs print it, as a pattern."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from recipes.training_logs.errors import LogError
-from recipes.training_logs.names import Role, Split
+from recipes.training_logs.names import SPLITS, Role, Split, words_of
 from recipes.training_logs.table import Table
 from recipes.words import listing
 
@@ -15,6 +15,9 @@ Key = tuple[str, str]
 RARE = 0.5
 """Share of another column's values below which one is no curve beside it, but a summary at the
 end (ours)."""
+
+FEW = 2
+"""Values up to which a column is as short as one that stands once (ours)."""
 
 
 @dataclass
@@ -50,7 +53,10 @@ def choose(table: Table, roles: Mapping[str, Role], dense: frozenset[str]) -> Co
         for name, cells in table.columns.items()
         if roles[name].what == "metric" and any(value is not None for value in cells)
     }
-    split_of = _splits(metrics, chosen.notes)
+    _refuse_bare_splits(table, metrics)
+    _leave_out_last_words(table, metrics, dense, chosen.notes)
+    _leave_out_open(metrics, dense, chosen.notes)
+    split_of = _splits(metrics, dense, chosen.notes)
     has_val = any(split_of[name] == "val" for name in metrics)
     has_test = any(split_of[name] == "test" for name in metrics)
     for name in metrics:
@@ -121,7 +127,72 @@ def _one(
     return left[0]
 
 
-def _splits(metrics: Mapping[str, Role], notes: list[str]) -> dict[str, Split]:
+def _refuse_bare_splits(table: Table, metrics: Mapping[str, Role]) -> None:
+    """Refuse columns called after a split and nothing else beside a metric that names none:
+    of which split that metric is, the table does not tell."""
+    bare = [
+        name
+        for name in table.columns
+        if name not in metrics and (words := words_of(name)) and SPLITS.keys() >= set(words)
+    ]
+    open_ones = [name for name, role in metrics.items() if not role.split]
+    if len(bare) > 1 and open_ones and len(open_ones) == len(metrics):
+        raise LogError(
+            f"{listing(bare)} say of which samples they are and not what, and {open_ones[0]} what "
+            f"it is and not of which samples; say it with --map {bare[0]}=train_loss and so on, "
+            f"and --map {open_ones[0]}=val_accuracy"
+        )
+
+
+def _leave_out_last_words(
+    table: Table, metrics: dict[str, Role], dense: frozenset[str], notes: list[str]
+) -> None:
+    """Take out test results that stand once beside curves: the last words of a run."""
+    counts = {name: sum(v is not None for v in table.columns[name]) for name in metrics}
+    most = max((num for name, num in counts.items() if name not in dense), default=0)
+    for name, num in counts.items():
+        if metrics[name].split == "test" and num == 1 and most > FEW:
+            del metrics[name]
+            notes.append(f"{name} stands once and was left alone")
+
+
+def _leave_out_open(metrics: dict[str, Role], dense: frozenset[str], notes: list[str]) -> None:
+    """Take out metrics other than losses of which nothing says on which samples they are.
+
+    A bare accuracy beside a bare loss is a training metric in some trainers (Keras without
+    validation) and a validation one in others (DGL's examples): neither guess is safe.
+
+    Raises:
+        LogError: There is nothing else.
+    """
+    named = {role.split for role in metrics.values() if role.split}
+    if "train" in named and len(named) > 1:
+        return
+    told = {role.metric for role in metrics.values() if role.split}
+    left = [
+        name
+        for name, role in metrics.items()
+        if not role.split
+        and role.metric not in ("loss", *told)
+        and name not in dense
+        and not role.per_iteration
+    ]
+    if not left:
+        return
+    cure = f"--map {left[0]}=val_{metrics[left[0]].metric}"
+    if len(left) == len(metrics):
+        raise LogError(f"{left[0]} does not say of which samples it is; say it with {cure}")
+    for name in left:
+        del metrics[name]
+    notes.append(
+        f"{listing(left)} left out: nothing says of which samples; say it with {cure}, "
+        f"or train_{cure.rpartition('=val_')[2]}"
+    )
+
+
+def _splits(
+    metrics: Mapping[str, Role], dense: frozenset[str], notes: list[str]
+) -> dict[str, Split]:
     """The split of each column; where the name does not tell, its companions do."""
     told = {(role.metric, role.split) for role in metrics.values() if role.split}
     names_val = any(split in ("val", "test") for _, split in told)
@@ -138,7 +209,7 @@ def _splits(metrics: Mapping[str, Role], notes: list[str]) -> dict[str, Split]:
             guess = "train"  # Keras: loss beside val_loss
         elif has_train:
             guess = "train" if role.metric == "loss" else "val"
-        elif names_val and names_train:
+        elif names_val and names_train and name not in dense:
             guess = "val"  # fastai: accuracy beside train_loss and valid_loss
         else:
             guess = "train"

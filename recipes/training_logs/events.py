@@ -21,7 +21,8 @@ def read_events(path: Path) -> Table:
     """The scalars of an event file: a row a step, a column a tag.
 
     A tag that has several values at a step keeps the last, as TensorBoard shows it. Tags in a
-    folder called after a split (Keras's ``train`` and ``validation``) are of that split.
+    folder called after a split (Keras's ``train`` and ``validation``, ``loss_val`` as
+    ``add_scalars`` makes it) are of that split.
 
     Raises:
         LogError: TensorBoard's reader is not installed, the file is damaged before its first
@@ -36,7 +37,8 @@ def read_events(path: Path) -> Table:
     rows: dict[int, dict[str, float]] = {}
     tags: dict[str, None] = {}
     broken = ""
-    split = SPLITS.get(path.parent.name.lower(), "")
+    folder = path.parent.name
+    split = SPLITS.get(folder.lower(), "") or role_of(folder).split
     try:
         for event in EventFileLoader(str(path)).Load():
             for value in event.summary.value:
@@ -65,6 +67,40 @@ def read_events(path: Path) -> Table:
     if not any(math.isfinite(v) for tag in tags for v in table.columns[tag] if v is not None):
         raise LogError("the event file holds no finite number")
     return table
+
+
+def told_apart(tables: Sequence[Table]) -> list[list[Table]]:
+    """The tables of a folder's files by run, in the order the files were written in.
+
+    A file that has a tag of an earlier one, and has it from the same step or an earlier one
+    on, is of another run; one that goes on later is a resumed run's, and one of other tags
+    is of the same run.
+    """
+    runs: list[list[Table]] = []
+    for table in tables:
+        starts = [_starts(each) for each in (runs[-1] if runs else [])]
+        begins_anew = any(
+            tag in earlier and first <= earlier[tag]
+            for tag, first in _starts(table).items()
+            for earlier in starts
+        )
+        if runs and not begins_anew:
+            runs[-1].append(table)
+        else:
+            runs.append([table])
+    return runs
+
+
+def _starts(table: Table) -> dict[str, float]:
+    """The first step of each tag."""
+    steps = table.columns["step"]
+    return {
+        tag: min(
+            s for s, value in zip(steps, cells, strict=True) if value is not None and s is not None
+        )
+        for tag, cells in table.columns.items()
+        if tag != "step"
+    }
 
 
 def joined(tables: Sequence[Table]) -> Table:

@@ -49,7 +49,7 @@ def read_json_lines(text: str, told: Collection[str] = ()) -> list[Table] | None
         if not stripped:
             continue
         filled += 1
-        value = _object(stripped)
+        value = _object(stripped[max(stripped.find("{"), 0) :])  # a logger's words before it
         if value is None:
             broken += 1
             continue

@@ -185,6 +185,8 @@ def _kind(words: list[str], found: list[str]) -> str:
         return "balanced_accuracy"
     if {"5", "top5", "acc5", "prec5"}.intersection(words):
         return "top5_accuracy" if "error" not in found else "top5_error"
+    if "perplexity" in found:
+        return "perplexity"  # Megatron's "lm loss PPL"
     for name in ("error", "loss"):
         if name in found and not ({"mse", "mae", "rmse"} & set(found) and name == "error"):
             return name

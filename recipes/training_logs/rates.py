@@ -13,17 +13,22 @@ from recipes.training_logs.table import Table
 SAME = 1e-3
 """Relative difference below which two printed rates are one (ours: they are rounded)."""
 
+OFTEN = 0.5
+"""Rates told for each evaluation from which equal ones say that the rate was constant; one told
+at the head of a log says where it began (ours)."""
+
 WARM_UP = 0.1
 """Share of the rows that may rise to a constant rate (the usual length of a warm-up)."""
 
 
 def learning_rate(
-    table: Table, roles: Mapping[str, Role], options: LogOptions
+    table: Table, roles: Mapping[str, Role], options: LogOptions, num_evaluations: int
 ) -> tuple[float, Literal["constant", "decayed", "unknown"]]:
     """The highest rate, NaN when unknown, and how it went.
 
     A rate that only rises at first and then stays is constant; any other change counts as
-    a decay, because what rests on a constant rate must not be said of it.
+    a decay, because what rests on a constant rate must not be said of it. One that is told
+    hardly ever says nothing of the rest.
     """
     names = [name for name in table.columns if roles[name].what == "lr"]
     values = [v for name in names[:1] for v in table.columns[name] if v is not None]
@@ -36,4 +41,6 @@ def learning_rate(
     is_constant = max(settled) - min(settled) <= SAME * highest and settled[-1] >= highest * (
         1 - SAME
     )
-    return highest, options.schedule or ("constant" if is_constant else "decayed")
+    if options.schedule is not None or not is_constant:
+        return highest, options.schedule or "decayed"
+    return highest, "constant" if len(values) >= OFTEN * num_evaluations else "unknown"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recipes.training_logs.errors import LogError
-from recipes.training_logs.events import joined, read_events
+from recipes.training_logs.events import joined, read_events, told_apart
 from recipes.training_logs.interpretation import interpret
 from recipes.training_logs.json_log import read_json, read_json_lines, tables_of
 from recipes.training_logs.markdown import has_markdown_table, read_markdown
@@ -18,7 +18,7 @@ from recipes.training_logs.run import LoggedRun
 from recipes.training_logs.runs import split_runs
 from recipes.training_logs.separated import SEPARATORS, find_separator, read_separated
 from recipes.training_logs.table import Table
-from recipes.training_logs.text import decode
+from recipes.training_logs.text import decode, unpacked
 
 NOTHING_FOUND = (
     "nothing in it could be read as a curve: no header, key or word names a loss or a metric "
@@ -48,21 +48,30 @@ def read_log(data: bytes, options: LogOptions, *, source: str) -> LogReading:
     """Read a text log: CSV, JSON, JSON lines, Markdown tables, or plain lines.
 
     Args:
-        data: The file's content.
+        data: The file's content, packed with gzip or not.
         options: What is told rather than guessed.
         source: Its name, for people.
 
     Raises:
         LogError: The file as a whole cannot be read.
     """
-    tables, format = _tables(decode(data), options)
+    tables, format = _tables(decode(unpacked(data)), options)
     return _read(tables, options, source=source, format=format)
 
 
 def read_event_files(paths: Sequence[Path], options: LogOptions, *, source: str) -> LogReading:
-    """Read the TensorBoard event files of one run. Raises LogError when one cannot be read."""
-    table = joined([read_events(path) for path in paths])
-    return _read([table], options, source=source, format="TensorBoard event file")
+    """Read the TensorBoard event files of a folder: one run, or several that begin anew.
+
+    Raises:
+        LogError: One cannot be read.
+    """
+    runs = told_apart([read_events(path) for path in paths])
+    tables = [joined(run) for run in runs]
+    if len(tables) > 1:
+        for number, table in enumerate(tables, start=1):
+            table.name = f"run {number}"
+            table.notes.append(f"run {number} of {len(tables)}: its file begins anew")
+    return _read(tables, options, source=source, format="TensorBoard event file")
 
 
 def read_values(document: object, options: LogOptions, *, source: str) -> LogReading:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from recipes.training_logs.errors import LogError
-from recipes.training_logs.names import SPLITS, Role
+from recipes.training_logs.names import SPLITS, Role, role_of
 from recipes.training_logs.table import Table
 
 CHOPPY = 3
 """Rows a stretch of rising epochs must have on average; below, the rows are in no order (ours)."""
+
+FILLED = 0.5
+"""Share of the rows that must name a run for a column to tell runs apart (ours)."""
 
 
 def split_runs(table: Table, roles: Mapping[str, Role]) -> list[Table]:
@@ -25,22 +28,30 @@ def split_runs(table: Table, roles: Mapping[str, Role]) -> list[Table]:
     runs = []
     for part in _by_label(_pivoted(table, roles), roles):
         place = _place_column(part, roles)
-        runs += [part] if place is None else _by_restart(part, place)
+        runs += [part] if place is None else _by_restart(part, roles, place)
     return runs
 
 
 def _place_column(table: Table, roles: Mapping[str, Role]) -> str | None:
     for what in ("epoch", "iteration"):
         for name in table.columns:
-            if roles[name].what == what and any(v is not None for v in table.columns[name]):
+            role = roles.get(name) or role_of(name)  # columns may have been pivoted
+            if role.what == what and any(v is not None for v in table.columns[name]):
                 return name
     return None
 
 
 def _pivoted(table: Table, roles: Mapping[str, Role]) -> Table:
     """A column that says of which split a row is becomes part of the metrics' names."""
-    label = next((name for name in table.labels if roles[name].what == "split"), None)
-    if label is None or not any(text.lower() in SPLITS for text in table.labels[label]):
+    label = next(
+        (
+            name
+            for name, texts in table.labels.items()
+            if roles[name].what == "split" and any(text.lower() in SPLITS for text in texts)
+        ),
+        None,
+    )
+    if label is None:
         return table
     texts = table.labels[label]
     columns = {}
@@ -48,7 +59,7 @@ def _pivoted(table: Table, roles: Mapping[str, Role]) -> Table:
         if roles[name].what != "metric" or roles[name].split:
             columns[name] = cells
             continue
-        for text in dict.fromkeys(texts):
+        for text in filter(None, dict.fromkeys(texts)):
             own = [v if t == text else None for v, t in zip(cells, texts, strict=True)]
             columns[f"{text} {name}"] = own
     table.columns = columns
@@ -64,6 +75,12 @@ def _by_label(table: Table, roles: Mapping[str, Role]) -> list[Table]:
         (name, [None if v is None else int(v) if v == v and v.is_integer() else v for v in cells])
         for name, cells in table.columns.items()
         if name in roles and roles[name].what == "run"
+    ]
+    # A seed told once at the head of a file tells no runs apart.
+    keys = [
+        (name, cells)
+        for name, cells in keys
+        if sum(cell not in (None, "") for cell in cells) >= FILLED * table.num_rows
     ]
     if not keys:
         return [table]
@@ -82,7 +99,7 @@ def _by_label(table: Table, roles: Mapping[str, Role]) -> list[Table]:
     return runs
 
 
-def _by_restart(table: Table, place: str) -> list[Table]:
+def _by_restart(table: Table, roles: Mapping[str, Role], place: str) -> list[Table]:
     given = [(row, at) for row, at in enumerate(table.columns[place]) if at is not None]
     stretches: list[list[tuple[int, float]]] = []
     for row, at in given:
@@ -109,6 +126,10 @@ def _by_restart(table: Table, place: str) -> list[Table]:
             notes.append([])
     parts = []
     for number, (run, said) in enumerate(zip(runs, notes, strict=True), start=1):
+        if number < len(runs):
+            # What stands behind a run's last measurement may be the next one's heading.
+            while len(run) > 1 and not _measures(table, roles, run[-1][0]):
+                run.pop()
         rows = _with_blank_rows(table, place, run) if len(runs) == len(stretches) else None
         part = table.part(rows if rows is not None else [row for row, _ in run])
         part.notes += said
@@ -117,6 +138,13 @@ def _by_restart(table: Table, place: str) -> list[Table]:
             part.notes.append(f"run {number} of {len(runs)}: {place} begins anew")
         parts.append(part)
     return parts
+
+
+def _measures(table: Table, roles: Mapping[str, Role], row: int) -> bool:
+    return any(
+        cells[row] is not None and (roles.get(name) or role_of(name)).what == "metric"
+        for name, cells in table.columns.items()
+    )
 
 
 def _with_blank_rows(table: Table, place: str, run: list[tuple[int, float]]) -> list[int]:

@@ -7,13 +7,16 @@ import io
 import re
 from collections.abc import Collection
 
-from recipes.training_logs.cells import is_decimal_comma, read_cell
+from recipes.training_logs.cells import ESCAPES, is_decimal_comma, read_cell
 from recipes.training_logs.names import role_of
 from recipes.training_logs.table import Table, table_of_rows
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "blanks"}
 LOOKED_AT = 200
 """Lines that the separator is chosen from."""
+
+_RULE = re.compile(r"[-+=|\s]*[-=]{3}[-+=|\s]*")
+"""A line that is drawn below a header or around a table."""
 
 LONGEST_NAME = 60
 """Characters of a column's name; more are a sentence."""
@@ -27,6 +30,7 @@ def find_separator(text: str, told: Collection[str] = ()) -> str | None:
     A header is a line of which at least one cell names a metric, an epoch or an iteration,
     or one that is told, no cell is a number, and after which a line of as many cells holds one.
     """
+    text = without_rules(text)
     lines = [line for line in text.splitlines()[:LOOKED_AT] if line.strip()]
     best: tuple[int, str] | None = None
     for separator in SEPARATORS:
@@ -42,8 +46,17 @@ def find_separator(text: str, told: Collection[str] = ()) -> str | None:
     return None if best is None else best[1]
 
 
+def without_rules(text: str) -> str:
+    """The text without lines drawn around its table, and without colours."""
+    if "---" not in text and "===" not in text:
+        return text
+    lines = ESCAPES.sub("", text).splitlines()
+    return "\n".join(line for line in lines if not _RULE.fullmatch(line))
+
+
 def read_separated(text: str, separator: str, told: Collection[str] = ()) -> list[Table]:
     """The tables of a file: a line that names columns anew begins another."""
+    text = without_rules(text)
     tables: list[Table] = []
     header: Row | None = None
     rows: list[dict[str, float | str]] = []

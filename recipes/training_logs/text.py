@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import codecs
 import struct
+import zlib
 
 from recipes.training_logs.errors import LogError
 
 SIGNATURES = (
-    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
     (b"PK\x03\x04", "a zip archive (PyTorch checkpoints and .npz are such)", "unpack it first"),
     (b"BZh", "a bzip2 archive", "unpack it first"),
     (b"\xfd7zXZ", "an xz archive", "unpack it first"),
@@ -31,9 +31,39 @@ PICKLES = (
 )
 """How pickles of protocols 0 and 2 to 5 begin. Loading one runs whatever it says."""
 
+GZIP = b"\x1f\x8b"
+
+MAX_BYTES = 512 * 2**20
+"""Largest log that is read, packed or not: beyond it a curve wants thinning first (ours)."""
+
 CONTROL_SHARE = 0.02
 """Share of control characters from which bytes are no text (ours; escape sequences of a
 coloured log stay below)."""
+
+
+def unpacked(data: bytes) -> bytes:
+    """What is in a gzip file; other bytes as they are.
+
+    A file that was cut off gives what can be unpacked of it.
+
+    Raises:
+        LogError: It is damaged, or has more than ``MAX_BYTES`` in it.
+    """
+    if not data.startswith(GZIP):
+        return data
+    content = bytearray()
+    while data.startswith(GZIP):  # files packed one by one and put together are one file
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            content += unpacker.decompress(data, MAX_BYTES + 1 - len(content))
+        except zlib.error as error:
+            raise LogError(f"the gzip file is damaged ({error}); pack it anew") from error
+        if len(content) > MAX_BYTES:
+            raise LogError(
+                f"the gzip file has more than {MAX_BYTES:,} bytes in it; keep every tenth line"
+            )
+        data = unpacker.unused_data
+    return bytes(content)
 
 
 def is_event_file(data: bytes) -> bool:

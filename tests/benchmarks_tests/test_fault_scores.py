@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import runpy
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.faults.calibration import Point, learn, points, write
 from benchmarks.faults.document import document, table
 from benchmarks.faults.ledger import looks, note_look
 from benchmarks.faults.pictures import confusion_svg, reliability_svg
@@ -153,8 +155,43 @@ def test_reliability_and_calibration_error_by_hand():
     assert math.isnan(calibration_error([]))
 
 
-def test_certainty_falls_into_the_last_bin():
+def test_bins_hold_about_as_many_each_and_equals_stay_together():
     assert reliability([row("f", ["a"], [warns("a", 1.0)])]) == [Bin(1, 1.0, 1.0)]
+    rows = [row("f", ["a"], [warns("a", 0.1 * each)]) for each in (1, 2, 3, 4, 5, 5, 5, 6)]
+    assert [each.n for each in reliability(rows, bins=4)] == [2, 2, 3, 1]
+
+
+def scored(code, score, hits, n):
+    """Rows with findings of a score, so many of them right."""
+    return [row("f", [code if at < hits else "other"], [warns(code, score)]) for at in range(n)]
+
+
+def test_curves_rise_and_are_drawn_towards_the_share_of_all():
+    rows = [*scored("a", 0.6, 8, 10), *scored("a", 0.9, 10, 10), *scored("b", 0.7, 1, 2)]
+    by_code = points(rows)
+    learned = learn(by_code)
+
+    assert by_code["a"] == [Point(0.6, 8, 10), Point(0.9, 10, 10)]
+    share = 19 / 22
+    assert learned["a"] == (
+        (0.6, pytest.approx((8 + 5 * share) / 15, abs=1e-3)),
+        (0.9, pytest.approx((10 + 5 * share) / 15, abs=1e-3)),
+    )
+    assert "b" not in learned  # two findings say nothing
+    falls = learn(points([*scored("a", 0.6, 10, 10), *scored("a", 0.9, 5, 10)]))["a"]
+    assert falls[0][1] == falls[1][1]
+    with pytest.raises(ValueError, match="no finding"):
+        learn({})
+
+
+def test_written_curves_are_read_back(tmp_path):
+    file = tmp_path / "curves.py"
+    by_code = points(scored("a", 0.6, 8, 10))
+    write(by_code, file)
+    namespace = runpy.run_path(str(file))
+
+    assert dict(namespace["CURVES"]) == learn(by_code)
+    assert "# 8 of 10" in file.read_text()
 
 
 def test_a_tool_is_scored_by_any_of_its_words():

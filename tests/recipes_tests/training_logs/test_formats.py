@@ -212,6 +212,76 @@ def test_plain_logs(name):
     is_right(one(text + "Best val accuracy: 99.9\n"))
 
 
+def test_a_heading_of_test_errors():
+    lines = []
+    for e in range(EPOCHS):
+        lines += [f"Epoch {e + 1}", "-----"]
+        lines += [f"loss: {TRAIN[e]:>7f}  [{64 * b:>5d}/60000]" for b in range(1, 4)]
+        lines += ["Test Error: ", f" Accuracy: {100 * ACCURACY[e]:.2f}%, Avg loss: {VAL[e]:>8f} "]
+
+    is_right(one("\n".join(lines)))
+
+
+def test_a_rate_in_the_next_trials_heading_is_not_this_ones():
+    lines = []
+    for trial, lr in enumerate((0.1, 0.01)):
+        lines.append(f"===== Trial {trial}: lr={lr} =====")
+        lines += [
+            f"epoch {e + 1}  train loss {a:.4f}  val loss {b:.4f}"
+            for e, (a, b) in enumerate(zip(TRAIN, VAL, strict=True))
+        ]
+    reading = read_log("\n".join(lines).encode(), LogOptions(), source="log")
+
+    assert len(reading.runs) == 2
+    for run in reading.runs:
+        assert math.isnan(run.inferred.lr)
+        assert run.inferred.schedule == "unknown"
+
+
+def test_a_rate_told_once_does_not_tell_the_schedule():
+    rows = [f"{e + 1},{a:.4f},{b:.4f}," for e, (a, b) in enumerate(zip(TRAIN, VAL, strict=True))]
+    head = "epoch,train_loss,val_loss,lr\n"
+    once = one(head + "\n".join([f"{rows[0]}0.1", *rows[1:]])).inferred
+    each = one(head + "\n".join(f"{row}0.1" for row in rows)).inferred
+
+    assert (once.lr, once.schedule) == (0.1, "unknown")
+    assert (each.lr, each.schedule) == (0.1, "constant")
+
+
+def test_a_metric_by_batch_that_names_no_split_is_of_training():
+    lines = []
+    for e in range(EPOCHS):
+        lines += [f"Step {100 * e + at}; xent: {TRAIN[e]:.4f}" for at in (25, 50, 75, 100)]
+        lines += [f"Train accuracy: {99:.2f}", f"Validation accuracy: {100 * ACCURACY[e]:.2f}"]
+    run = one("\n".join(lines))
+
+    assert len(run.losses) == 4 * EPOCHS
+    assert {(each.metric, each.split) for each in run.inferred.columns if each.per == "batch"} == {
+        ("loss", "train")
+    }
+
+
+def test_a_bare_accuracy_beside_a_bare_loss_is_left_out():
+    lines = [
+        f"Epoch {e:05d} | Loss {a:.4f} | Accuracy {b:.4f}"
+        for e, (a, b) in enumerate(zip(TRAIN, ACCURACY, strict=True))
+    ]
+    run = one("\n".join([*lines, "Test accuracy 0.8150"]))
+    told = one("\n".join(lines), names={"Accuracy": "val_accuracy"})
+
+    assert set(run.curves) == {("loss", "train")}
+    assert "--map Accuracy=val_accuracy" in " ".join(run.inferred.notes)
+    assert told.curves["accuracy", "val"] == pytest.approx(ACCURACY, abs=1e-4)
+
+
+def test_an_accuracy_alone_that_names_no_split_is_refused():
+    rows = "\n".join(f"{e},{value:.4f}" for e, value in enumerate(ACCURACY))
+    reading = read_log(f"epoch,accuracy\n{rows}\n".encode(), LogOptions(), source="log")
+
+    assert reading.runs == []
+    assert "--map accuracy=val_accuracy" in reading.refused[0][1]
+
+
 def test_evaluations_by_iteration():
     text = "".join(
         "".join(f"iter {250 * e + 10 * i}: loss {a + 0.001:.4f}, time 12ms\n" for i in range(25))

@@ -1,0 +1,1 @@
+"""How often logs of every format are read rightly, wrongly, or refused."""

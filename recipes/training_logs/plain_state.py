@@ -1,0 +1,20 @@
+"""Where in a plain log its reader is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+
+@dataclass
+class LogState:
+    """Where in the log the reader is."""
+
+    epoch: float | None = None
+    run: str = ""
+    section: str = ""
+    last_split: str = ""
+    num_epochs: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    percents: set[str] = field(default_factory=set)
+    told: Collection[str] = ()
