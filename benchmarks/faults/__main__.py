@@ -3,12 +3,14 @@
     python -m benchmarks.faults run --half calibration [--subset 5m] [--jobs 2]
     python -m benchmarks.faults report --half calibration [--write]
     python -m benchmarks.faults train --half report
+    python -m benchmarks.faults calibrate
     python -m benchmarks.faults cost
     python -m benchmarks.faults ranges TASK...
 
 What was trained is kept and read back; a run that was cut off goes on where it stopped.
 Looking at the report half is written down in ``ledger.json`` and wants ``--reason``;
-``train`` looks at nothing, it only keeps the trainings.
+``train`` looks at nothing, it only keeps the trainings. ``calibrate`` learns from the
+calibration half how often a code is right at a score, and writes ``recipes/confidence_curves.py``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from benchmarks.faults.calibration import points, write
 from benchmarks.faults.cell import SEEDS, TWINS, cells, subset
 from benchmarks.faults.document import document
 from benchmarks.faults.fault import all_faults
@@ -28,9 +31,10 @@ from benchmarks.faults.ledger import looks, note_look
 from benchmarks.faults.pictures import confusion_svg, reliability_svg
 from benchmarks.faults.ranges import print_ranges
 from benchmarks.faults.rows import Row
-from benchmarks.faults.runner import DEFAULT_FOLDER, Made, make_rows, train_cells
+from benchmarks.faults.runner import DEFAULT_FOLDER, Made, make_rows, rows_file, train_cells
 from benchmarks.faults.score import HEALTHY, confusion, own_score, reliability, top_causes
 from benchmarks.faults.store import ROOT, rules_digest
+from recipes.confidence import raw_scores
 
 CELL_SECONDS = 3.5
 """CPU seconds of a cell that nothing is kept of, on average: measured."""
@@ -47,13 +51,21 @@ def main(arguments: list[str] | None = None) -> int:
         for name in options.tasks:
             print_ranges(task_classes()[name]())
         return 0
-    half: Half = options.half
+    half: Half = "calibration" if options.command == "calibrate" else options.half
     chosen = list(cells(half, seeds=options.seeds, twins=options.twins))
     num_cells = len(chosen)
     if options.only:
         chosen = [cell for cell in chosen if re.search(options.only, cell.name)]
     if options.command == "train":
         train_cells(chosen, options.folder, jobs=options.jobs, told=_tell_trained)
+        return 0
+    if options.command == "calibrate":
+        kept = rows_file(options.folder)
+        with raw_scores():
+            rows = make_rows(
+                chosen, options.folder, told=_tell, path=kept.with_name(f"raw-{kept.name}")
+            )
+        write(points(rows))
         return 0
     seconds = float("inf")
     if options.subset:
@@ -78,15 +90,18 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("train", "run", "report"):
+    for name in ("train", "run", "report", "calibrate"):
         command = commands.add_parser(name)
-        command.add_argument("--half", choices=HALVES, required=True)
-        command.add_argument("--only", help="cells whose name this pattern is found in")
-        command.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+        if name != "calibrate":
+            command.add_argument("--half", choices=HALVES, required=True)
+            command.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+            command.add_argument("--only", help="cells whose name this pattern is found in")
+        else:
+            command.set_defaults(only=None)
         command.add_argument("--seeds", type=int, default=SEEDS)
         command.add_argument("--twins", type=int, default=TWINS)
         command.add_argument("--folder", type=Path, default=DEFAULT_FOLDER)
-        if name != "train":
+        if name in ("run", "report"):
             command.add_argument("--subset", type=_time, help="an even part for so long, as in 5m")
             command.add_argument("--reason", help="why the report half is looked at")
         if name == "report":

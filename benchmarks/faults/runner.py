@@ -107,6 +107,7 @@ def make_rows(
     jobs: int = 1,
     seconds: float = math.inf,
     told: Callable[[Made], None] = lambda made: None,
+    path: Path | None = None,
 ) -> list[Row]:
     """Rows for the cells, in their order, as many as the time allows.
 
@@ -116,11 +117,12 @@ def make_rows(
         jobs: Processes, one thread each.
         seconds: After which no cell is begun.
         told: Called with every row that was made anew.
+        path: The rows' file, where it is not that of the present rules and faults.
 
     Raises:
         CellsFailed: In the end, when cells raised. They are tried again the next time.
     """
-    path = rows_file(folder)
+    path = path or rows_file(folder)
     done = _read(path)
     missing = [cell for cell in cells if cell not in done]
     until = time.monotonic() + seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -131,23 +131,30 @@ class Bin(NamedTuple):
 
 
 def reliability(rows: Iterable[Row], *, bins: int = 10) -> list[Bin]:
-    """Answers by confidence, in bins of equal width; empty bins left out."""
-    pairs = [(each.confidence, row.is_true(each.code)) for row in rows for each in row.answers]
-    found = []
-    for place in range(bins):
-        own = [
-            (confidence, is_true)
-            for confidence, is_true in pairs
-            if min(int(confidence * bins), bins - 1) == place
-        ]
-        if own:
+    """Answers by confidence, in at most ``bins`` bins of about as many answers each.
+
+    Answers of equal confidence stay in one bin, whatever its size.
+    """
+    by_confidence: defaultdict[float, list[bool]] = defaultdict(list)
+    for row in rows:
+        for each in row.answers:
+            by_confidence[each.confidence].append(row.is_true(each.code))
+    total = sum(map(len, by_confidence.values()))
+    found: list[Bin] = []
+    own: list[tuple[float, bool]] = []
+    num_binned = 0
+    for confidence, right in sorted(by_confidence.items()):
+        own += [(confidence, is_true) for is_true in right]
+        if bins * (num_binned + len(own)) >= total * (len(found) + 1):
+            num_binned += len(own)
             found.append(
                 Bin(
                     len(own),
-                    sum(confidence for confidence, _ in own) / len(own),
+                    sum(each for each, _ in own) / len(own),
                     sum(is_true for _, is_true in own) / len(own),
                 )
             )
+            own = []
     return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from recipes.description import TaskDescription
 from recipes.evidence.lr_drop import LrDrop
+from recipes.evidence.peers import Peers, Table
 from recipes.evidence.trial_series import EpochSeries, TrialSeries
 from recipes.expectation import baseline_loss
 from recipes.metric import POINT_METRICS, Metric
@@ -181,17 +182,19 @@ class CurveEvidence:
         return self.series.schedule != "constant"
 
     @cached_property
+    def compared(self) -> Peers:
+        """``peers`` with their numbers as arrays."""
+        return self.peers if isinstance(self.peers, Peers) else Peers(Table(self.peers))
+
+    @cached_property
     def best_peer(self) -> tuple[TrialSeries, float] | None:
         """The peer with the lowest train loss after as many epochs, with that loss."""
-        losses = [
-            (float(loss.trained[self.epochs - 1]), peer.number, peer)
-            for peer in self.peers
-            if len(loss := peer.series("loss", "train")) >= self.epochs > 0
-        ]
-        if not losses:
+        losses = self.compared.after("loss", "train", self.epochs)
+        if np.isnan(losses).all():
             return None
-        lowest, _, peer = min(losses, key=lambda each: each[:2])
-        return peer, lowest
+        lowest = float(np.nanmin(losses))
+        best = [self.compared[int(at)] for at in np.flatnonzero(losses == lowest)]
+        return min(best, key=lambda peer: peer.number), lowest
 
     @cached_property
     def best_epoch(self) -> int:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from recipes.description import TaskDescription
-from recipes.expectation import baseline_loss
+from recipes.evidence.earlier import found_before
+from recipes.expectation import baseline_loss, class_shares
 from recipes.features import median_of_last
+from recipes.finding import Finding
+from recipes.outcome import ModeLosses
 from recipes.step import StepReport, TrialResult
 from recipes.trial import TrialCause, TrialState
 from recipes.value import Number, Value
@@ -18,11 +21,18 @@ FALL_SHARE = 0.05
 """Least fall that counts, as a share of the loss it starts from. A hundred iterations on
 shuffled labels take the train loss of digits down by 3 %: that is memory (method.md, step 3)."""
 
+NUM_LONGER = 3
+"""Rates that are tried for longer when none works."""
+
 FALL_STANDARD_ERRORS = 2.0
 """Least fall in standard errors of the difference (two-sided 5 %)."""
 
 RISE_SHARE = 0.10
 """A loss on unseen samples that rises by more than this (and by its noise) counts as exploding."""
+
+SURE_ERRORS = 3.0
+"""Standard errors above chance that an accuracy on unseen samples must lie to have been learned,
+or below it to be wrong (row 37)."""
 
 END_ITERATIONS = 20
 """Last iterations whose median is the train loss a rate ended with."""
@@ -50,6 +60,10 @@ class Rate(Value):
     update_ratio: Number  # median over tensors and iterations; NaN when not measured
     non_finite: bool
     dead_share: Number | None
+    iterations: int = 0
+    accuracy: Number = math.nan  # on unseen samples, after; NaN where there is none
+    num_unseen: int = 0
+    mode_losses: ModeLosses | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +71,10 @@ class LrFinderEvidence:
     """Step 3's numbers.
 
     Attributes:
-        rates: All rates tried in this round, earlier passes included, from low to high.
+        rates: All rates tried in this round, earlier passes included, from low to high; of
+            those that were tried for longer, that run.
+        bare: Those tried without regularisation, when none works with it.
+        regularisation: What that switches off, in words.
         task_range: The task's (or study's) own range, or None when the rate is fixed.
         hard: The range may not be left.
         fixed_lr: The rate the study fixes, if it does.
@@ -73,6 +90,34 @@ class LrFinderEvidence:
     overfit_lr: float | None
     earlier: tuple[str, ...]
     failed: tuple[str, ...]
+    notes: Mapping[str, Finding] = field(default_factory=dict)
+    bare: tuple[Rate, ...] = ()
+    regularisation: tuple[str, ...] = ()
+
+    @property
+    def baseline(self) -> float | None:
+        """The best constant prediction's loss, if known."""
+        return baseline_loss(self.description)
+
+    @property
+    def lowest(self) -> Rate | None:
+        """The rate with the lowest train loss after."""
+        finite = [each for each in self.rates if math.isfinite(each.train_after)]
+        return min(finite, key=lambda each: each.train_after, default=None)
+
+    @property
+    def candidates(self) -> list[float]:
+        """When no rate works: those that may only want more iterations, at most three.
+
+        The one next to what memorised the sample in step 2, and the lowest train losses.
+        """
+        alive = [each for each in self.rates if each.result is not RateResult.EXPLODES]
+        chosen = sorted(alive, key=lambda each: each.train_after)[:NUM_LONGER]
+        known = self.overfit_lr
+        if known and alive:
+            near = min(alive, key=lambda each: abs(math.log(each.lr / known)))
+            chosen = [near, *(each for each in chosen if each is not near)][:NUM_LONGER]
+        return sorted(each.lr for each in chosen)
 
     def with_result(self, result: RateResult) -> list[Rate]:
         """The rates that did that, from low to high."""
@@ -139,23 +184,37 @@ def lr_finder_evidence(
     trials: Sequence[TrialResult],
     *,
     earlier_rates: Sequence[Rate],
+    bare_label: str,
     task_range: tuple[float, float] | None,
     hard: bool,
     fixed_lr: float | None,
     overfit_lr: float | None,
 ) -> LrFinderEvidence:
-    """Reduce step 3's trials; those that raised an error are kept apart."""
-    baseline = baseline_loss(description)
+    """Reduce step 3's trials; those that raised an error are kept apart.
+
+    Args:
+        bare_label: Of the trials without regularisation.
+    """
     ran = [trial for trial in trials if trial.outcome.state is TrialState.COMPLETE]
-    rates = [*earlier_rates, *(_rate(trial, baseline) for trial in ran)]
+    with_it = [trial for trial in ran if trial.label != bare_label]
+    bare = [trial for trial in ran if trial.label == bare_label]
+    longest: dict[float, Rate] = {}
+    for rate in (*earlier_rates, *(_rate(trial, description) for trial in with_it)):
+        known = longest.get(rate.lr)
+        if known is None or rate.iterations >= known.iterations:
+            longest[rate.lr] = rate
+    earlier, notes = found_before(history)
     return LrFinderEvidence(
         description=description,
-        rates=tuple(sorted(rates, key=lambda rate: rate.lr)),
+        rates=tuple(sorted(longest.values(), key=lambda rate: rate.lr)),
         task_range=task_range,
         hard=hard,
         fixed_lr=fixed_lr,
         overfit_lr=overfit_lr,
-        earlier=tuple(finding.code for report in history for finding in report.findings),
+        earlier=earlier,
+        notes=notes,
+        bare=tuple(_rate(trial, description) for trial in bare),
+        regularisation=tuple(dict.fromkeys(each for t in bare for each in t.outcome.switched_off)),
         failed=tuple(
             trial.outcome.message or str(trial.outcome.cause)
             for trial in trials
@@ -164,7 +223,7 @@ def lr_finder_evidence(
     )
 
 
-def _rate(trial: TrialResult, baseline: float | None) -> Rate:
+def _rate(trial: TrialResult, description: TaskDescription) -> Rate:
     outcome = trial.outcome
     before = outcome.evaluation("val", last=False)
     after = outcome.evaluation("val")
@@ -181,15 +240,21 @@ def _rate(trial: TrialResult, baseline: float | None) -> Rate:
     train_after = median_of_last(train, END_ITERATIONS) if finished else math.inf
     ratios = trial.curve("update_ratio").values
     params: Mapping[str, object] = trial.params
+    result = judge_rate(
+        loss_before,
+        loss_after,
+        standard_error,
+        baseline_loss(description),
+        train_rise=_rise(train_before, train_after),
+    )
+    accuracy = after.metrics.get("accuracy") if finished and after else None
+    if result is RateResult.BARELY_MOVES and accuracy is not None:
+        majority = max(class_shares(description), default=math.nan)
+        if accuracy.mean > majority + SURE_ERRORS * _chance_error(majority, accuracy.n):
+            result = RateResult.FALLS  # learned, and too sure of itself
     return Rate(
         lr=float(str(params["lr"])),
-        result=judge_rate(
-            loss_before,
-            loss_after,
-            standard_error,
-            baseline,
-            train_rise=_rise(train_before, train_after),
-        ),
+        result=result,
         trial=trial.number,
         loss_before=loss_before,
         loss_after=loss_after,
@@ -199,7 +264,16 @@ def _rate(trial: TrialResult, baseline: float | None) -> Rate:
         update_ratio=median_of_last(ratios, len(ratios)) if ratios else math.nan,
         non_finite=outcome.cause is TrialCause.NON_FINITE,
         dead_share=outcome.dead_share,
+        iterations=outcome.iterations,
+        accuracy=math.nan if accuracy is None else accuracy.mean,
+        num_unseen=after.loss.n if after else 0,
+        mode_losses=outcome.mode_losses,
     )
+
+
+def _chance_error(share: float, n: int) -> float:
+    """Standard error of an accuracy of that share over n samples; NaN of none."""
+    return math.sqrt(share * (1 - share) / n) if n else math.nan
 
 
 def judge_rate(

@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from recipes.description import TaskDescription
+from recipes.evidence.earlier import found_before
 from recipes.expectation import baseline_loss
-from recipes.features import median_of_last, probably_lower
+from recipes.features import block_medians, finite_prefix, median_of_last, probably_lower
+from recipes.finding import Finding
 from recipes.step import StepReport, TrialResult
+from recipes.trend import noise_sd, trend
 from recipes.trial import TrialCause, TrialState
 
 FITTED_LOSS = 0.05
@@ -24,6 +29,21 @@ TAIL_ITERATIONS = 100
 
 END_ITERATIONS = 5
 """Iterations whose median is the loss a run ended with."""
+
+COURSE_POINTS = 40
+"""Block medians by which it is read whether a loss rises or falls."""
+
+COURSE_SDS = 3.0
+"""Change over the course, in sds of the scatter around it, that is one."""
+
+MOVED_SHARE = 1e-3
+"""Change of the loss, as a share of where it started, that more than rounding makes (ours)."""
+
+STUCK_SHARE = 0.02
+"""A loss that ends within this share of chance has not moved from it (ours)."""
+
+ON_ITS_WAY = 0.5
+"""Share of the starting loss under which a run has begun to memorise (ours)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +63,28 @@ class MemorisingRun:
     losses: tuple[float, ...]
     message: str | None
     fitted: bool
+    seed: int = 0
+
+    @property
+    def course(self) -> int:
+        """1 for a loss that rises from its start on, -1 for one that falls, 0 for neither.
+
+        Read from the finite part, by its trend.
+        """
+        blocks = block_medians(tuple(finite_prefix(self.losses)), max_blocks=COURSE_POINTS)
+        line = trend(blocks)
+        if line is None or not (line.rises or line.falls):
+            return 0
+        change = float(np.median(blocks[-3:]) - np.median(blocks[:3]))
+        if abs(change) <= COURSE_SDS * noise_sd(blocks) or change * line.slope <= 0:
+            return 0
+        return 1 if change > 0 else -1
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether its loss changed at all, either way."""
+        change = self.end_loss - self.start_loss
+        return abs(change) > MOVED_SHARE * abs(self.start_loss)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +97,8 @@ class OverfitEvidence:
         runs: All settings tried, in order.
         zeroed: Losses of the best setting on zeroed inputs; None before it ran.
         p_needs_input: p of "real inputs do no better than zeroed ones"; None before it ran.
-        earlier: Codes of step 1's findings, for naming causes.
+        earlier: Codes of step 1's warnings and errors, for naming causes.
+        notes: What step 1 found beside them, by code.
     """
 
     description: TaskDescription
@@ -66,6 +109,7 @@ class OverfitEvidence:
     earlier: tuple[str, ...]
     sample_size: int
     sample_digest: str | None
+    notes: Mapping[str, Finding] = field(default_factory=dict)
 
     @property
     def best(self) -> MemorisingRun | None:
@@ -80,6 +124,49 @@ class OverfitEvidence:
     def passed(self) -> bool:
         """Whether some setting memorised the sample."""
         return any(run.fitted for run in self.runs)
+
+    @property
+    def first_seed(self) -> tuple[MemorisingRun, ...]:
+        """The runs that began from the step's own weights."""
+        return tuple(run for run in self.runs if run.seed == self.runs[0].seed)
+
+    @property
+    def other_seed(self) -> MemorisingRun | None:
+        """The rerun from other weights; None where none was needed."""
+        return next((run for run in self.runs if run.seed != self.runs[0].seed), None)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether all finite runs from the step's own weights end where a constant does."""
+        finite = [run for run in self.first_seed if math.isfinite(run.end_loss)]
+        return bool(finite) and all(self.is_at_chance(run) for run in finite)
+
+    def is_at_chance(self, run: MemorisingRun) -> bool:
+        """Whether a run ends at the best constant prediction's loss, where that is known."""
+        if self.chance is None or run.fitted:
+            return False
+        return abs(run.end_loss - self.chance) <= STUCK_SHARE * max(abs(self.chance), 1e-12)
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether the best setting has begun to memorise without getting there."""
+        best = self.best
+        if best is None or self.passed:
+            return False
+        return best.end_loss < ON_ITS_WAY * best.start_loss
+
+    @property
+    def climbs(self) -> MemorisingRun | None:
+        """The run at the lowest rate that moved the loss, when it rose and no run's fell.
+
+        A step small enough against the gradient lowers the loss (Taylor's theorem): what
+        rises at the lowest rates that move it at all goes along the gradient. A rate that is
+        too high by far makes it explode instead, within as many iterations.
+        """
+        moving = sorted((run for run in self.runs if run.course), key=lambda run: run.lr)
+        if not moving or any(run.course < 0 for run in moving):
+            return None
+        return moving[0] if moving[0].cause is TrialCause.FINISHED else None
 
     @property
     def chance(self) -> float | None:
@@ -108,13 +195,15 @@ def overfit_evidence(
     zeroed = next(
         (trial.curve("loss").values for trial in trials if trial.label == zeroed_label), None
     )
+    earlier, notes = found_before(history)
     evidence = OverfitEvidence(
         description=description,
         target=target,
         runs=runs,
         zeroed=zeroed,
         p_needs_input=None,
-        earlier=tuple(finding.code for report in history for finding in report.findings),
+        earlier=earlier,
+        notes=notes,
         sample_size=min(
             (
                 trial.outcome.evaluations[-1].loss.n
@@ -156,4 +245,5 @@ def _run(trial: TrialResult, target: float | None) -> MemorisingRun:
         fitted=trial.outcome.cause is TrialCause.FINISHED
         and end < limit
         and (accuracy is None or accuracy >= 1.0),
+        seed=trial.seed,
     )

@@ -10,6 +10,7 @@ from functools import cached_property
 from recipes.description import TaskDescription
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.lr_drop import LrDrop, lr_drop
+from recipes.evidence.peers import Table
 from recipes.evidence.trial_series import trial_series
 from recipes.finding import Finding
 from recipes.search.scoring import ranked
@@ -106,13 +107,12 @@ def study_curves(context: StepContext, probes: Sequence[TrialResult]) -> StudyCu
     if leader is None:
         return None
     series = {trial.number: trial_series(trial) for trial in context.search}
-    peers = [each for each in series.values() if each.epochs]
+    table = Table([each for each in series.values() if each.epochs])
     memorises = None if "overfit_lr" not in context.learned else True
 
     def evidence(number: int) -> CurveEvidence:
         own = series[number]
-        others = [peer for peer in peers if peer.params != own.params]
-        return CurveEvidence(context.description, own, others, None, memorises)
+        return CurveEvidence(context.description, own, table.others(own), None, memorises)
 
     order = [each.number for each in ranked(context.search, context.description)]
     last = order + [number for number in series if number not in order]

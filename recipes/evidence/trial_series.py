@@ -19,6 +19,11 @@ from recipes.step import TrialResult
 from recipes.trend import MEDIAN_WINDOW, Array, running_median
 from recipes.trial import TrialCause, TrialPurpose, TrialState
 
+SATURATED_SHARE = 0.5
+"""Share of a sigmoid or tanh layer's inputs beyond +-5 from which it is saturated (notes on
+diagnosis, row 21; SageMaker Debugger's 9.5 is called too lax there): sigmoid's slope at 5 is
+0.007, tanh's 0.0002."""
+
 RATE_STEP = 1.001
 """Factor between two sampled learning rates that is more than rounding."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from recipes.description import TaskDescription
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.initial_loss import InitialLossEvidence
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
 
 FEWEST = 8
@@ -59,5 +59,6 @@ def _finding(description: TaskDescription, batch: int) -> Finding | None:
         ),
         action="Larger batches, or group normalisation (nn.GroupNorm), which does not look at the "
         "batch. Cheapest experiment: one epoch with nn.GroupNorm at the same batch.",
+        changes=(Adjustment(name="batch_size", factor=4.0, least=2.0 * FEWEST),),
         source=SOURCE,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recipes.evidence.search import SearchEvidence
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
 from recipes.search.edges import TOLD_APART
 from recipes.search.scoring import paired_standard_error, score
@@ -69,6 +69,7 @@ def best_lr_at_stability_edge(evidence: SearchEvidence) -> Finding | None:
         action="Warm up over the first 5 % of the iterations (warmup=0.05), clip the gradient at "
         f"the 90th percentile of its norm, and search up to {rate(10 * edge)} so. Cheapest "
         f"experiment: one trial at {rate(5 * best_lr)} with a warm-up.",
+        changes=(Adjustment(name="warmup", value=0.05),),
         source=SOURCE,
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from recipes.evidence.overfit_sample import OverfitEvidence
-from recipes.finding import Finding, Severity
+from recipes.finding import Adjustment, Finding, Severity
+from recipes.rules.ignores_input import NO_SIGNAL
 from recipes.rules.overfit_causes import overfit_causes
 from recipes.rules.registry import Precedence, rule
 from recipes.words import number, percent, plural, rate
@@ -42,11 +43,26 @@ def cannot_overfit(evidence: OverfitEvidence) -> Finding | None:
         },
         causes=causes,
         action=_action(causes[0].code),
+        changes=CHANGES.get(causes[0].code, ()),
         source=SOURCE,
     )
 
 
+INITIALISE = (Adjustment(name="init", value="kaiming"),)
+WIDEN = (Adjustment(name="width", factor=2.0),)
+CHANGES = {
+    **dict.fromkeys(("init_scale", *NO_SIGNAL), INITIALISE),
+    **dict.fromkeys(("too_slow", "capacity_or_bug"), WIDEN),
+}
+"""By the first cause."""
+
+
 def _action(cause: str) -> str:
+    if CHANGES.get(cause) == INITIALISE:
+        return (
+            "Initialise with init=kaiming (ReLU) or init=xavier (tanh), or add normalisation "
+            "layers, and run the check again."
+        )
     return {
         "error": "Mend the error and run the check again.",
         "ignores_input": "Follow one sample from data() through forward().",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recipes.description import TaskDescription
 from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
 from recipes.evidence.initial_loss import InitialLossEvidence
+from recipes.expectation import class_shares
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.constant_prediction import constant_prediction
 from recipes.rules.curve_lr_too_low import lr_too_low_on_curve
@@ -38,10 +38,11 @@ CAUSE = Cause(
 def class_imbalance(evidence: InitialLossEvidence) -> Finding | None:
     """The smallest class of the training data has less than a tenth of the largest one's.
 
-    A warning where accuracy decides: there a rare class does not count.
+    A warning where accuracy decides: there a rare class does not count. Silent where labels
+    lie out of range: what was counted are then the wrong classes.
     """
     shares = class_shares(evidence.description)
-    if not is_imbalanced(shares):
+    if evidence.description.targets.num_out_of_range or not is_imbalanced(shares):
         return None
     least, most = min(shares), max(shares)
     metric = evidence.description.metric
@@ -126,17 +127,6 @@ def majority_alone(evidence: CurveEvidence) -> Finding | None:
         action=ACTION,
         source=SOURCE,
     )
-
-
-def class_shares(description: TaskDescription) -> Sequence[float]:
-    """Each class's share of the training samples; empty where there are no classes."""
-    counts = description.targets.class_counts
-    if counts and sum(counts):
-        return [count / sum(counts) for count in counts]
-    mean = description.targets.mean
-    if description.kind == "binary" and 0 <= mean <= 1:
-        return [1 - mean, mean]
-    return []
 
 
 def is_imbalanced(shares: Sequence[float]) -> bool:

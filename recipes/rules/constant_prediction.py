@@ -6,8 +6,8 @@ import numpy as np
 
 from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
 from recipes.evidence.sufficiency import is_enough
-from recipes.finding import Cause, Finding, Severity
-from recipes.rules.curve_lr_too_low import lr_too_low_on_curve
+from recipes.finding import Adjustment, Cause, Finding, Severity
+from recipes.rules.curve_lr_too_low import lr_too_low_beside_peer, lr_too_low_on_curve
 from recipes.rules.registry import Precedence, rule
 from recipes.words import number, percent, rate
 
@@ -35,7 +35,7 @@ def constant_prediction(evidence: CurveEvidence) -> Finding | None:
         return None
     if evidence.train_loss.end < AT_BASELINE * evidence.baseline:
         return None
-    if lr_too_low_on_curve(evidence) is not None:
+    if lr_too_low_on_curve(evidence) is not None or lr_too_low_beside_peer(evidence) is not None:
         return None  # its predictions are not constant, they have not changed
     lr, dead = evidence.series.lr, evidence.series.dead_share
     return Finding(
@@ -76,6 +76,7 @@ def constant_prediction(evidence: CurveEvidence) -> Finding | None:
         ),
         action="Divide the learning rate by three; with unbalanced classes weigh the loss, and "
         "judge by a balanced metric. Cheapest experiment: one epoch at a third of the rate.",
+        changes=(Adjustment(name="lr", factor=1 / 3),),
         source=SOURCE,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recipes.evidence.curves import CurveEvidence
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.dead_relu import FAIL_SHARE, SOURCE, WARN_SHARE
 from recipes.rules.impairment import impairment
 from recipes.rules.registry import Precedence, rule
@@ -50,5 +50,6 @@ def dead_relu_on_curve(evidence: CurveEvidence) -> Finding | None:
         action=f"A learning rate of {rate_or(lr / 3, 'a third')}, biases at zero and He's weights "
         "(init=kaiming); or LeakyReLU or GELU. Cheapest experiment: one epoch at a third of the "
         "rate; if as many units die, it is the initialisation or the inputs.",
+        changes=(Adjustment(name="lr", factor=1 / 3),),
         source=SOURCE,
     )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from recipes.evidence.curves import CurveEvidence
-from recipes.evidence.lr_drop import LrDrop
+from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
+from recipes.evidence.lr_drop import DROP, LrDrop
 from recipes.evidence.sufficiency import is_enough
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
+from recipes.rules.dead_relu import FAIL_SHARE
 from recipes.rules.registry import Precedence, rule
+from recipes.rules.regularisation import heavy_regularisation
+from recipes.rules.train_eval_mismatch import is_mode_at_fault
 from recipes.trend import trend
 from recipes.words import number, percent, plural, rate
 
@@ -23,6 +28,10 @@ RELEVANT_LOSS = 0.02
 """The difference to the peer that counts, as a share of the untrained model's loss: between
 two losses near zero a tenth is nothing."""
 
+RUINED_SHARE = 0.7
+"""Train loss over a constant guess's from which next to nothing is left of what was learned
+(ours)."""
+
 LOWER_RATE = 2.0
 """The peer's rate must be lower by this factor, or the rate is not what differs."""
 
@@ -33,18 +42,38 @@ SOURCE = "CS231n notes, high rates decay fast and get stuck higher; notes on dia
 def lr_too_high_on_curve(evidence: CurveEvidence) -> Finding | None:
     """Confirmed by the LR-drop probe, or suspected from the curve and a peer that got lower.
 
-    A probe that did not confirm it has the last word.
+    A probe that did not confirm it has the last word, but where the model knows next to
+    nothing: weights that a rate has ruined do not come back at a lower one.
     """
-    if evidence.is_decayed:
-        return None
-    if evidence.lr_drop is not None:
-        return _confirmed(evidence, evidence.lr_drop) if evidence.lr_drop.confirms else None
-    return _suspected(evidence)
+    if evidence.is_decayed or is_mode_at_fault(evidence):
+        return None  # in the second case the losses are not those of the model that is trained
+    drop = evidence.lr_drop
+    if drop is not None and drop.confirms:
+        return _confirmed(evidence, drop)
+    return _suspected(evidence) if drop is None or knows_nothing(evidence) else None
+
+
+def knows_nothing(evidence: CurveEvidence) -> bool:
+    """Whether the train loss ends near that of a model that looks at no input."""
+    known = [evidence.start_loss, math.nan if evidence.baseline is None else evidence.baseline]
+    reference = min((each for each in known if math.isfinite(each)), default=math.nan)
+    return evidence.train_loss.end > RUINED_SHARE * reference
+
+
+def ruins_from_the_start(evidence: CurveEvidence) -> bool:
+    """Whether a decay comes too late: next to nothing is learned, or most of a layer is dead.
+
+    Dead units get no gradient and stay dead at any later rate (CS231n notes on ReLU).
+    """
+    # Comparisons with NaN are false: unmeasured units count as alive.
+    return knows_nothing(evidence) or evidence.series.dead_share > FAIL_SHARE
 
 
 def _confirmed(evidence: CurveEvidence, drop: LrDrop) -> Finding:
     lr = evidence.series.lr
-    pays = drop.gain > 0
+    known = drop.gain_error if math.isfinite(drop.gain_error) else 0.0
+    pays = drop.gain > SIGNIFICANT_ERRORS * known
+    from_start = ruins_from_the_start(evidence)
     return Finding(
         code="lr_too_high",
         severity=Severity.WARNING if pays else Severity.INFO,
@@ -67,16 +96,22 @@ def _confirmed(evidence: CurveEvidence, drop: LrDrop) -> Finding:
             Cause(
                 code="no_decay",
                 sentence="The rate stays constant where it should come down.",
-                confidence=0.8,
+                confidence=0.4 if from_start else 0.8,
             ),
             Cause(
                 code="lr_high",
                 sentence="The rate is too high from the start.",
-                confidence=0.4,
+                confidence=0.8 if from_start else 0.4,
             ),
-        ),
-        action=f"Let the rate decay (schedule=cosine) and try {rate(lr)} to {rate(10 * lr)} with "
+        )[:: -1 if from_start else 1],
+        action=f"Start at {rate(drop.lr)}, the probe's rate: a decay would begin at {rate(lr)} "
+        "too, and what breaks there does not mend."
+        if from_start
+        else f"Let the rate decay (schedule=cosine) and try {rate(lr)} to {rate(10 * lr)} with "
         f"it: a decayed run wants a higher start. Or, constant, {rate(lr / 3)}.",
+        changes=(Adjustment(name="lr", factor=1 / DROP),)
+        if from_start
+        else (Adjustment(name="schedule", value="cosine"),),
         source=SOURCE,
     )
 
@@ -84,6 +119,8 @@ def _confirmed(evidence: CurveEvidence, drop: LrDrop) -> Finding:
 def _suspected(evidence: CurveEvidence) -> Finding | None:
     if not is_enough("lr_too_high", evidence) or evidence.best_peer is None:
         return None
+    if heavy_regularisation(evidence):
+        return None  # it holds the loss up at any rate
     peer, peer_loss = evidence.best_peer
     lr, loss = evidence.series.lr, evidence.train_loss.end
     # Comparisons with NaN are false.
@@ -138,6 +175,7 @@ def _suspected(evidence: CurveEvidence) -> Finding | None:
         ),
         action=f"A rate of {rate(lr / 3)}, or a decay. Cheapest experiment: two epochs from the "
         f"best weights at {rate(lr / 10)}; if the train loss falls at once, the rate was it.",
+        changes=(Adjustment(name="lr", factor=1 / 3),),
         source=SOURCE,
     )
 

@@ -6,12 +6,17 @@ import math
 
 import numpy as np
 
-from recipes.evidence.curves import CurveEvidence
+from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
 from recipes.evidence.sufficiency import is_enough
-from recipes.finding import Cause, Finding, Severity
+from recipes.evidence.trial_series import SATURATED_SHARE
+from recipes.finding import Adjustment, Cause, Finding, Severity
+from recipes.rules.curve_lr_too_high import ABOVE_PEER, LOWER_RATE, RELEVANT_LOSS
+from recipes.rules.flat_then_drop import flat_then_drop
 from recipes.rules.registry import Precedence, rule
+from recipes.rules.regularisation import heavy_regularisation
 from recipes.space import Float
 from recipes.trend import line_over_exponential
+from recipes.trial import TrialCause
 from recipes.words import number, percent, rate
 
 LOW_RATIO = 1e-4
@@ -38,6 +43,8 @@ def lr_too_low_on_curve(evidence: CurveEvidence) -> Finding | None:
     """
     series = evidence.series
     if not is_enough("lr_too_low", evidence) or not math.isfinite(series.lr):
+        return None
+    if series.cause in (TrialCause.DIVERGED, TrialCause.NON_FINITE):
         return None
     losses = series.blocks
     start, end = float(np.median(losses[:3])), float(np.median(losses[-3:]))
@@ -91,6 +98,87 @@ def lr_too_low_on_curve(evidence: CurveEvidence) -> Finding | None:
         action=f"Raise the learning rate to {rate(higher)} and above{_beyond(evidence, higher)}. "
         f"Cheapest experiment: one epoch at {rate(higher)}; if the loss still does not move, look "
         "at the gradients.",
+        changes=(Adjustment(name="lr", factor=higher / series.lr),),
+        source=SOURCE,
+    )
+
+
+@rule("lr_too_low", Precedence.LEARNING_RATE)
+def lr_too_low_beside_peer(evidence: CurveEvidence) -> Finding | None:
+    """A trial at a clearly higher rate got further in as many epochs, on both splits.
+
+    Silent where the curve alone says it, and where something else holds the model back:
+    parameters that do not train, heavy regularisation, a bad start.
+    """
+    series, loss = evidence.series, evidence.train_loss
+    if not is_enough("lr_too_high", evidence) or lr_too_low_on_curve(evidence) is not None:
+        return None
+    frozen = any(not (each.trainable and each.reached) for each in evidence.description.parameters)
+    if frozen or heavy_regularisation(evidence) or flat_then_drop(evidence) is not None:
+        return None
+    if evidence.series.saturated_share > SATURATED_SHARE:  # false for NaN
+        return None  # their gradients are next to nothing at any rate
+    name, metric = evidence.metric.name, evidence.metric
+    error = evidence.val.end_error
+    peers = evidence.compared
+    losses = peers.after("loss", "train", evidence.epochs)
+    gains = peers.after(name, "val", evidence.epochs) - evidence.val.end
+    gains = gains if metric.maximise else -gains
+    relevant = max(ABOVE_PEER * abs(loss.end), RELEVANT_LOSS * evidence.start_loss)
+    # Comparisons with NaN are false.
+    got_further = (loss.end - losses >= relevant) & (gains > SIGNIFICANT_ERRORS * error)
+    found = np.flatnonzero(got_further & (peers.rates >= LOWER_RATE * series.lr))
+    if not len(found):
+        return None
+    most = found[gains[found] == gains[found].max()]
+    at = min(most.tolist(), key=lambda place: peers[place].number)
+    gain, reached, peer = float(gains[at]), float(losses[at]), peers[at]
+    others = {key: value for key, value in series.params.items() if key != "lr"}
+    alone = others == {key: value for key, value in peer.params.items() if key != "lr"}
+    return Finding(
+        code="lr_too_low",
+        severity=Severity.WARNING,
+        confidence=0.85 if alone else 0.6,
+        sentence=f"Learning rate {rate(series.lr)} is too low for {evidence.epochs} epochs: at "
+        f"{rate(peer.lr)} trial {peer.number} took the train loss to {number(reached)} in as "
+        f"many, where this one ends at {number(loss.end)}, and is better on validation by "
+        f"{metric.difference(gain)} ({metric.difference(SIGNIFICANT_ERRORS * error)} count).",
+        evidence={
+            "lr": series.lr,
+            "train_loss": loss.end,
+            "peer": peer.number,
+            "peer_lr": peer.lr,
+            "peer_train_loss": reached,
+            "gain": gain,
+            "only_rate_differs": alone,
+            "threshold": SIGNIFICANT_ERRORS * error,
+        },
+        causes=(
+            Cause(
+                code="lr_low",
+                sentence="The learning rate is too low.",
+                confidence=0.85 if alone else 0.6,
+            ),
+            Cause(
+                code="too_short",
+                sentence="It would get there in more epochs.",
+                confidence=0.4,
+            ),
+            *(
+                ()
+                if alone
+                else (
+                    Cause(
+                        code="other_setting",
+                        sentence=f"Something else makes trial {peer.number} better.",
+                        confidence=0.4,
+                    ),
+                )
+            ),
+        ),
+        action=f"Raise the learning rate to {rate(min(peer.lr, LARGEST_FACTOR * series.lr))}. "
+        "Cheapest experiment: this setting at it for as many epochs.",
+        changes=(Adjustment(name="lr", factor=min(peer.lr / series.lr, LARGEST_FACTOR)),),
         source=SOURCE,
     )
 

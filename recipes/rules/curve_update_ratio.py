@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from recipes.evidence.curves import CurveEvidence
-from recipes.finding import Cause, Finding, Severity
+from recipes.evidence.trial_series import SATURATED_SHARE
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.curve_lr_too_high import lr_too_high_on_curve
 from recipes.rules.curve_lr_too_low import lr_too_low_on_curve
 from recipes.rules.dead_relu import FAIL_SHARE
 from recipes.rules.impairment import EXPLODED, impairment, is_rate_cleared
 from recipes.rules.registry import Precedence, rule
-from recipes.rules.saturated_activation import SATURATED_SHARE
 from recipes.rules.update_ratio import HIGH, LOW, SOURCE
 from recipes.rules.vanishing_gradient import has_vanished
 from recipes.words import rate, rate_or
@@ -98,5 +98,6 @@ def _finding(evidence: CurveEvidence, code: str, ratio: float) -> Finding | None
         ),
         action=f"A learning rate of about {wanted}. Cheapest experiment: one epoch at it; if the "
         "loss goes on as before, look at the gradients layer by layer.",
+        changes=(Adjustment(name="lr", factor=factor),),
         source=SOURCE,
     )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from recipes.evidence.initial_loss import InitialLossEvidence
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
 from recipes.words import percent
 
 WARN_SHARE = 0.2
 FAIL_SHARE = 0.5
 """Share of a layer's units (SageMaker Debugger's DeadRelu fails at 0.5, AutoTrainer at 0.7)."""
+
+MANY_SAMPLES = 512
+"""Samples over which a share under half means something: over few, a unit that is seldom above
+zero looks dead (row 20)."""
 
 SOURCE = "SageMaker Debugger's DeadRelu, over at least 512 samples; notes on diagnosis, row 20"
 
@@ -21,9 +25,11 @@ def dead_relu(evidence: InitialLossEvidence) -> Finding | None:
     if share <= WARN_SHARE:
         return None
     fails = share > FAIL_SHARE
+    few = min((state.loss.n for state in evidence.initialisations), default=0) < MANY_SAMPLES
+    mild = Severity.INFO if few else Severity.WARNING
     return Finding(
         code="dead_relu",
-        severity=Severity.ERROR if fails else Severity.WARNING,
+        severity=Severity.ERROR if fails else mild,
         confidence=0.95,
         sentence=f"{percent(share)} of the ReLU units of {layer} are dead at initialisation: zero "
         f"for every sample, where under {percent(WARN_SHARE)} is usual. No gradient passes them, "
@@ -47,5 +53,6 @@ def dead_relu(evidence: InitialLossEvidence) -> Finding | None:
         ),
         action="Initialise biases with zero and weights by He's rule (init=kaiming), or use "
         "LeakyReLU or GELU.",
+        changes=(Adjustment(name="init", value="kaiming"),),
         source=SOURCE,
     )

@@ -6,9 +6,10 @@ import math
 
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.initial_loss import InitialLossEvidence
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
+from recipes.rules.dead_relu import FAIL_SHARE
 from recipes.rules.impairment import EXPLODED, impairment
-from recipes.rules.inputs_not_normalised import inputs_not_normalised
+from recipes.rules.inputs_not_normalised import are_inputs_raw, inputs_not_normalised
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.sum_reduction import sum_reduction
 from recipes.words import number, rate_or
@@ -58,8 +59,12 @@ def exploding_in_training(evidence: CurveEvidence) -> Finding | None:
     gradients = evidence.series.gradients
     ratio, leap = gradients.first_over_last, gradients.largest_leap
     grows, leaps = ratio > FIRST_OVER_LAST, leap > LEAP  # false for NaN
+    if grows and are_inputs_raw(evidence.description):
+        grows = False  # the first weights' gradient is a product with the inputs
     if not (grows or leaps or not gradients.is_finite):
         return None
+    if evidence.series.dead_share > FAIL_SHARE:
+        return None  # beside a dying network's next to no gradient, any leaps
     impaired = impairment(evidence)
     if impaired is None:
         return None
@@ -128,5 +133,6 @@ def _finding(
         action="Clip the gradient at the 90th percentile of its norm (grad_clip), and initialise "
         f"by He's or Xavier's rule. Cheapest experiment: one epoch {lower}; if it leaps all the "
         "same, it is the initialisation or the depth.",
+        changes=(Adjustment(name="init", value="kaiming"),),
         source=SOURCE,
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.sufficiency import is_enough
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
 from recipes.trend import Array, bend, robust_sd, running_median
 from recipes.words import number, percent, plural
@@ -95,6 +95,10 @@ def flat_then_drop(evidence: CurveEvidence) -> Finding | None:
         ),
         action="Initialise by He's rule (init=kaiming) or Xavier's, and warm up. Cheapest "
         f"experiment: {plural(iterations, 'iteration')} from another initialisation.",
+        changes=(
+            Adjustment(name="init", value="kaiming"),
+            Adjustment(name="warmup", value=0.05),
+        ),
         source=SOURCE,
     )
 

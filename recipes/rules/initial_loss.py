@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from recipes.description import TaskDescription
 from recipes.evidence.initial_loss import InitialLossEvidence
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.inputs_not_normalised import inputs_not_normalised, loss_is_far_too_high
 from recipes.rules.penalty_in_loss import explains_excess
 from recipes.rules.registry import Precedence, rule
@@ -13,13 +14,25 @@ from recipes.rules.sum_reduction import sum_reduction
 from recipes.words import number
 
 WARN_EXCESS = 0.5
-"""Nats above ln C that are worth a warning: logits of sd 1 (excess s^2/2; row 1)."""
+"""Nats above ln C that are worth a warning with many classes: logits of sd 1 (excess s^2/2; row
+1). With C classes such logits cost 1 - 1/C of it, under a logistic loss a quarter (both by the
+second-order expansion; measured 0.42 for 10, 0.21 for 2: notes on diagnosis, 5.4)."""
 
 LOW_MARGIN = 0.05
 """Nats below the expected loss, on top of three standard errors (row 2)."""
 
 RELATIVE_WARN = 1.0
 """Squared errors: excess as a share of the expected loss. Small random outputs add little."""
+
+GROWING = 3.0
+"""Growth of the signal from first to last hidden layer from which the layers' scale is the
+likelier cause than the last one's: default initialisations let it shrink (ours)."""
+
+GROWTH_CAUSE = Cause(
+    code="init_scale",
+    sentence="The signal grows from layer to layer: initial weights are too large throughout.",
+    confidence=0.7,
+)
 
 SOURCE = "CS231n notes, loss at chance; Karpathy's recipe; notes on diagnosis, rows 1 and 2"
 
@@ -30,7 +43,7 @@ def initial_loss_high(evidence: InitialLossEvidence) -> Finding | None:
     expectation = evidence.expectation
     if expectation is None or not math.isfinite(evidence.excess):
         return None
-    warn = RELATIVE_WARN if expectation.relative else WARN_EXCESS
+    warn = RELATIVE_WARN if expectation.relative else _warn_excess(evidence.description)
     if evidence.excess <= warn or _is_hinge(evidence):
         return None
     if sum_reduction(evidence) or explains_excess(evidence):
@@ -43,6 +56,8 @@ def initial_loss_high(evidence: InitialLossEvidence) -> Finding | None:
         confidence=0.6,
     )
     raw_inputs = inputs_not_normalised(evidence)
+    signals = [size for _, size in evidence.hidden_signals]
+    grows = len(signals) > 1 and signals[-1] > GROWING * signals[0]
     causes: tuple[Cause, ...] = (
         (Cause(code="inputs_not_normalised", sentence=raw_inputs.sentence, confidence=0.8),)
         if raw_inputs
@@ -72,11 +87,14 @@ def initial_loss_high(evidence: InitialLossEvidence) -> Finding | None:
             "output_sd": evidence.output_sd,
             "threshold": warn,
         },
-        causes=(*causes, scale_cause),
+        causes=(*causes, *((GROWTH_CAUSE,) if grows else ()), scale_cause),
         action="Normalise the inputs in data()."
         if raw_inputs
         else f"Scale the last layer's weights by about {number(1 / max(1.0, evidence.output_sd))} "
-        "and set its bias to zero.",
+        "and set its bias to zero, or draw all weights by He's rule (init=kaiming).",
+        changes=(Adjustment(name="standardise", value=True),)
+        if raw_inputs
+        else (Adjustment(name="init", value="kaiming"),),
         source=SOURCE,
     )
 
@@ -140,6 +158,14 @@ def initial_loss_low(evidence: InitialLossEvidence) -> Finding | None:
         else "Check what the loss averages over; if the weights are pretrained, go on.",
         source=SOURCE,
     )
+
+
+def _warn_excess(description: TaskDescription) -> float:
+    """What logits of sd 1 cost, in nats."""
+    if description.kind in ("binary", "multilabel"):
+        return WARN_EXCESS / 4
+    classes = description.num_classes or math.inf
+    return WARN_EXCESS * (1 - 1 / classes)
 
 
 def _is_hinge(evidence: InitialLossEvidence) -> bool:

@@ -6,7 +6,7 @@ import math
 
 from recipes.description import SplitDescription, TaskDescription
 from recipes.evidence.initial_loss import InitialLossEvidence
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
 from recipes.words import number
 
@@ -48,10 +48,7 @@ SOURCE = "CS231n notes, data preprocessing; notes on diagnosis, row 8, loosened 
 def inputs_not_normalised(evidence: InitialLossEvidence) -> Finding | None:
     """Float inputs with sd above 3 or below 0.001, or a mean beyond both 1 and their sd."""
     inputs = evidence.description.inputs
-    if not inputs.dtype.startswith(("float", "bfloat")):
-        return None
-    offset = abs(inputs.mean) > HIGH_MEAN and abs(inputs.mean) > inputs.sd
-    if not (inputs.sd > HIGH_SD or inputs.sd < LOW_SD or offset):
+    if not are_inputs_raw(evidence.description):
         return None
     stops = loss_is_far_too_high(evidence)
     consequence = (
@@ -83,6 +80,7 @@ def inputs_not_normalised(evidence: InitialLossEvidence) -> Finding | None:
         ),
         action="In data(), subtract the training mean and divide by the training sd, per channel "
         "or feature, for every split alike.",
+        changes=(Adjustment(name="standardise", value=True),),
         source=SOURCE,
     )
 
@@ -96,6 +94,23 @@ def splits_on_different_scales(evidence: InitialLossEvidence) -> Finding | None:
         if split.name != "train" and split.origin == "task" and _differs(description, split):
             return _other_scale(train, split)
     return None
+
+
+def are_inputs_raw(description: TaskDescription) -> bool:
+    """Whether the training inputs' scale or offset is far from a standardised one."""
+    inputs = description.inputs
+    if not inputs.dtype.startswith(("float", "bfloat")):
+        return False
+    offset = abs(inputs.mean) > HIGH_MEAN and abs(inputs.mean) > inputs.sd
+    return inputs.sd > HIGH_SD or inputs.sd < LOW_SD or offset
+
+
+def scales_differ(description: TaskDescription) -> bool:
+    """Whether validation inputs have another mean or scale than the training's: then what the
+    model does on them says nothing of its fit."""
+    known = {split.name: split for split in description.splits}
+    val = known.get("val")
+    return val is not None and "train" in known and _differs(description, val)
 
 
 def _differs(description: TaskDescription, split: SplitDescription) -> bool:

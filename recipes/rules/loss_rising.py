@@ -1,15 +1,17 @@
-"""A train loss that goes up, steadily."""
+"""A train loss that goes up, steadily: on a small sample, or in training."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from recipes.evidence.curves import CurveEvidence
+from recipes.evidence.overfit_sample import OverfitEvidence
+from recipes.features import finite_prefix
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.impairment import EXPLODED
 from recipes.rules.registry import Precedence, rule
 from recipes.trend import Array, Trend, robust_sd, running_median, trend
-from recipes.words import number, percent, rate_or
+from recipes.words import number, percent, plural, rate, rate_or
 
 LEAST_POINTS = 20
 P_RISING = 0.01
@@ -25,6 +27,46 @@ RISE_SDS = 3.0
 with 200 points anything is significant."""
 
 SOURCE = "Deep Learning Tuning Playbook, training loss that rises; notes on diagnosis, row 26"
+
+
+@rule("loss_rising", Precedence.DIVERGED)
+def loss_rising_on_sample(evidence: OverfitEvidence) -> Finding | None:
+    """The loss rises at the lowest rate that moves it, and falls at none."""
+    run = evidence.climbs
+    if run is None:
+        return None
+    end = float(finite_prefix(run.losses)[-1])
+    return Finding(
+        code="loss_rising",
+        severity=Severity.ERROR,
+        confidence=0.9,
+        sentence=f"Training climbs the loss: at {rate(run.lr)}, the lowest rate that moves it, it "
+        f"rises from {number(run.start_loss)} to {number(end)} on the samples that are to be "
+        f"memorised, and none of {plural(len(evidence.runs), 'setting')} makes it fall. A small "
+        "enough step against the gradient cannot raise a loss.",
+        evidence={
+            "lr": run.lr,
+            "loss_before": run.start_loss,
+            "loss_after": end,
+            "num_settings": len(evidence.runs),
+        },
+        causes=(
+            Cause(
+                code="loss_sign",
+                sentence="The loss, or its gradient, has the wrong sign.",
+                confidence=0.85,
+            ),
+            Cause(
+                code="wrong_gradient",
+                sentence="A backward function of your own gives another gradient than the loss's.",
+                confidence=0.4,
+            ),
+        ),
+        action="Look for a minus sign in loss(), and for autograd functions or hooks that change "
+        "gradients. Cheapest experiment: one step at this rate with the loss negated; if it "
+        "falls, the sign was it.",
+        source="Taylor's theorem; Deep Learning Tuning Playbook, training loss that rises; row 26",
+    )
 
 
 @rule("loss_rising", Precedence.NO_LEARNING)

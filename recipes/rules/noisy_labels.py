@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-import math
-
 from recipes.evidence.lr_finder import LrFinderEvidence, RateResult
 from recipes.finding import Cause, Finding, Severity
+from recipes.rules.activation_scale_drift import drift_and_no_rate
+from recipes.rules.finder_small_validation_set import small_validation_set_in_finder
+from recipes.rules.finder_underfitting import underfitting_in_finder
 from recipes.rules.lr_too_low import moves_weights
 from recipes.rules.registry import Precedence, rule
+from recipes.rules.train_eval_mismatch import mismatch_in_finder
+from recipes.rules.val_below_chance import val_below_chance_in_finder
 from recipes.words import number, percent, rate
 
 SOURCE = "Karpathy's recipe; DeepChecker's label checks; notes on diagnosis, rows 3 and 35"
 
-STRUCTURAL = frozenset({"activation_scale_drift", "frozen_parameters"})
+STRUCTURAL = frozenset(
+    {
+        "activation_scale_drift",
+        "class_imbalance",
+        "frozen_parameters",
+        "inputs_not_normalised",
+        "saturated_activation",
+        "vanishing_gradient",
+    }
+)
 """Findings of step 1 that explain a model that does not learn better than its labels do."""
+
+
+EXPLANATIONS = (
+    mismatch_in_finder,
+    val_below_chance_in_finder,
+    underfitting_in_finder,
+    small_validation_set_in_finder,
+    drift_and_no_rate,
+)
+"""Rules whose finding explains it better."""
 
 
 @rule("noisy_labels", Precedence.LEARNING_RATE)
@@ -25,8 +47,11 @@ def noisy_labels(evidence: LrFinderEvidence) -> Finding | None:
         return None
     if STRUCTURAL.intersection(evidence.earlier):
         return None  # stuck_at_chance names what step 1 found
-    finite = [each for each in evidence.rates if math.isfinite(each.loss_after)]
-    best = min(finite, key=lambda each: each.train_after)
+    if any(each(evidence) is not None for each in EXPLANATIONS):
+        return None
+    best = evidence.lowest
+    if best is None:
+        return None
     return Finding(
         code="noisy_labels",
         severity=Severity.ERROR,

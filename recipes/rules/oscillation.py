@@ -6,7 +6,7 @@ import math
 
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.sufficiency import is_enough
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
 from recipes.trend import noise_sd
 from recipes.words import number, rate, rate_or
@@ -17,6 +17,11 @@ WINDOW = 10
 SWINGS = 2.0
 """Standard errors of one evaluation above which the swing is the optimisation's. Up to 1.5
 it is the validation set's (row 18; small_validation_set says so)."""
+
+CERTAIN = 1.4
+"""Factor by which the swing must pass that, for a sd of ten values is itself uncertain: the upper
+5 % point of chi-squared with the eight degrees of freedom that second differences leave is 15.5,
+and sqrt(15.5 / 8) is 1.4."""
 
 SOURCE = "Deep Learning Tuning Playbook, step-to-step variance late in training; row 18"
 
@@ -31,7 +36,7 @@ def oscillation(evidence: CurveEvidence) -> Finding | None:
     # Where every sample is right the error is 0, but one sample is the least it can move.
     least = 1 / val.n if metric.has_points and val.n else 0.0
     error = max(val.end_error, least) if math.isfinite(val.end_error) else math.nan
-    if not swing > SWINGS * error:
+    if not swing > CERTAIN * SWINGS * error:
         return None
     lr = evidence.series.lr
     batch = evidence.series.params.get("batch_size", evidence.description.default_batch_size)
@@ -43,7 +48,8 @@ def oscillation(evidence: CurveEvidence) -> Finding | None:
         confidence=0.8,
         sentence=f"Validation {metric.label} swings by {metric.difference(swing)} (sd) from epoch "
         f"to epoch over the last {WINDOW}, {number(swing / error, 2)} times the "
-        f"{metric.difference(error)} that {val.n:,} samples explain, where {number(SWINGS)} "
+        f"{metric.difference(error)} that {val.n:,} samples explain, where "
+        f"{number(CERTAIN * SWINGS)} "
         "count: how good the model is depends on where training happens to stop.",
         evidence={
             "sd": swing,
@@ -51,7 +57,7 @@ def oscillation(evidence: CurveEvidence) -> Finding | None:
             "num_val": val.n,
             "lr": lr,
             "batch_size": batch,
-            "threshold": SWINGS * error,
+            "threshold": CERTAIN * SWINGS * error,
         },
         causes=(
             Cause(
@@ -68,6 +74,9 @@ def oscillation(evidence: CurveEvidence) -> Finding | None:
         action="Let the learning rate decay, or average the weights of the last epochs. Cheapest "
         f"experiment: two epochs from the last weights at {lower}; if the swings stay, "
         "double the batch.",
+        changes=(Adjustment(name="lr", factor=1 / 3),)
+        if evidence.is_decayed
+        else (Adjustment(name="schedule", value="cosine"),),
         source=SOURCE,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recipes.evidence.overfit_sample import OverfitEvidence
 from recipes.finding import Cause
-from recipes.rules.ignores_input import P_VALUE
+from recipes.rules.ignores_input import NO_SIGNAL, P_VALUE
 from recipes.trial import TrialState
 from recipes.words import plural
 
@@ -17,7 +17,22 @@ def overfit_causes(evidence: OverfitEvidence) -> tuple[Cause, ...]:
         causes.append(
             Cause(code="error", sentence=f"Training raised: {errors[0].message}", confidence=0.99)
         )
-    if evidence.p_needs_input is not None and evidence.p_needs_input > P_VALUE:
+    blocked = [code for code in dict.fromkeys(evidence.earlier) if code in NO_SIGNAL]
+    causes += [
+        Cause(code=code, sentence=f"Step 1 found {code}: nothing passes.", confidence=0.85)
+        for code in blocked
+    ]
+    if "activation_scale_drift" in evidence.notes and not blocked:
+        causes.append(
+            Cause(
+                code="init_scale",
+                sentence="Step 1 noted activation_scale_drift: initial weights of this scale let "
+                "little pass.",
+                confidence=0.8,
+            )
+        )
+    needs_none = evidence.p_needs_input is not None and evidence.p_needs_input > P_VALUE
+    if needs_none and not causes:
         causes.append(
             Cause(
                 code="ignores_input",
@@ -42,8 +57,7 @@ def overfit_causes(evidence: OverfitEvidence) -> tuple[Cause, ...]:
                 confidence=0.6,
             )
         )
-    best = evidence.best
-    if best is not None and best.end_loss < 0.5 * best.start_loss:
+    if evidence.is_on_its_way:
         causes.append(
             Cause(
                 code="too_slow",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
 from recipes.evidence.sufficiency import is_enough, missing
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
+from recipes.rules.inputs_not_normalised import scales_differ
+from recipes.rules.overtraining import overtraining
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.still_improving import still_improving
 from recipes.rules.val_below_chance import val_below_chance
+from recipes.rules.val_better_than_train import SURE_ERRORS
 from recipes.words import number, plural, rate
 
 WARN_GAP = 0.05
@@ -15,6 +18,10 @@ STRONG_GAP = 0.10
 """Points of accuracy or R² (else shares of the improvement since the start) from which a gap
 warns, and is strong (notes on diagnosis, row 30). The ratio of the losses misleads: above
 0.1 it has a precision of 0.23 on 419 labelled histories (5.1)."""
+
+FEWEST_VAL = 50
+"""Validation samples below which the normal approximation of a share's error, and with it the
+gap's, does not hold: ten right and ten wrong are wanted (Agresti & Coull 1998; ours)."""
 
 HEAVY_DECAY = 1e-2
 """Weight decay from which more of it is no advice, and underfitting is its fault (ours)."""
@@ -26,22 +33,33 @@ SOURCE = "CS231n notes, train and validation accuracy; Karpathy's recipe; row 30
 def overfitting(evidence: CurveEvidence) -> Finding | None:
     """The gap between the splits is certain and large.
 
-    A hint only below eight epochs or without the samples' numbers, and while validation
-    still improves: then the gap costs nothing yet.
+    A hint only below eight epochs, below three standard errors, and while validation
+    still improves: then the gap costs nothing yet. Between five and ten points it does harm
+    where the validation loss has turned.
     """
     if not gap_matters(evidence):
         return None
     lacking = missing("overfitting", evidence)
+    if lacking is None and evidence.val.n < FEWEST_VAL:
+        lacking = f"{FEWEST_VAL} validation samples"
     growing = still_improving(evidence)
-    is_hint = lacking is not None or (growing is not None and growing.severity is Severity.WARNING)
     is_strong = evidence.gap >= STRONG_GAP * evidence.scale
+    turned = overtraining(evidence)
+    does_harm = is_strong or (turned is not None and turned.severity is Severity.WARNING)
+    is_growing = growing is not None and growing.severity is Severity.WARNING
+    is_sure = evidence.gap > SURE_ERRORS * evidence.gap_error
+    is_hint = lacking is not None or is_growing or not does_harm or not is_sure
     metric, train, val = evidence.metric, evidence.train, evidence.val
     noise = SIGNIFICANT_ERRORS * evidence.gap_error
     consequence = "much of what it learns does not carry over to new samples"
-    if growing is not None and is_hint:
+    if is_growing:
         consequence = "validation still improves, so this is no fault yet"
     elif lacking is not None:
         consequence = f"a hint only, for a verdict wants {lacking}"
+    elif not is_sure:
+        consequence = "a hint only, for one sound split in forty has such a gap by chance"
+    elif is_hint:
+        consequence = "validation has not turned, so it costs nothing yet"
     decay = _number(evidence, "weight_decay")
     return Finding(
         code="overfitting",
@@ -68,6 +86,9 @@ def overfitting(evidence: CurveEvidence) -> Finding | None:
         f"{_decay_words(decay)}, then dropout up by 0.1 to 0.2, label smoothing 0.1, a smaller "
         "model. Cheapest experiment: this setting once more with ten times the weight decay; if "
         "the gap stays, data or capacity are the cause.",
+        changes=(Adjustment(name="weight_decay", factor=10.0, least=1e-4),)
+        if decay is None or decay < HEAVY_DECAY
+        else (Adjustment(name="dropout", factor=1.5, least=0.2, most=0.5),),
         source=SOURCE,
     )
 
@@ -79,7 +100,9 @@ def gap_matters(evidence: CurveEvidence) -> bool:
         evidence.gap >= WARN_GAP * evidence.scale
         and evidence.gap > SIGNIFICANT_ERRORS * evidence.gap_error
         and is_enough("val_better_than_train", evidence)
-        and val_below_chance(evidence) is None  # the validation samples themselves are at fault
+        # The validation samples themselves are at fault:
+        and val_below_chance(evidence) is None
+        and not scales_differ(evidence.description)
     )
 
 

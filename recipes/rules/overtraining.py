@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.sufficiency import is_enough
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
+from recipes.rules.inputs_not_normalised import scales_differ
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.val_below_chance import val_below_chance
 from recipes.trend import trend
@@ -26,6 +27,11 @@ HINT_EPOCHS_AFTER = 2
 RELEVANT_RISE = 0.005
 """A rise below this share of the untrained model's loss is no harm, however large it is
 beside a tiny minimum."""
+
+RISE_ERRORS = 1.0
+"""Standard errors of the validation loss that the rise must exceed for a warning. The samples
+are the same at both ends, so the error of their difference is smaller; but few of them make
+most of the rise, so it is not much smaller (ours)."""
 
 STRONG_P = 0.01
 """Mann-Kendall's p for "does not rise" under which the turn is beyond doubt (row 31)."""
@@ -55,11 +61,16 @@ def overtraining(evidence: CurveEvidence) -> Finding | None:
     train = evidence.train_loss.smooth if smooth_enough else evidence.train_loss.trained
     if not train[-1] < train[turn] or val_below_chance(evidence) is not None:
         return None
+    if scales_differ(evidence.description):
+        return None
+    error = evidence.val_loss.end_error
+    is_certain = not losses[-1] - losses[turn] <= RISE_ERRORS * error  # or the error is unknown
     metric, scores = evidence.metric, evidence.val
     score = scores.smooth if smooth_enough else scores.trained
     knows_score = len(score) == len(losses) and metric.name != "loss"
     before, now = (float(score[turn]), float(score[-1])) if knows_score else (0.0, 0.0)
-    only_confidence = knows_score and metric.gain(before, now) > 0
+    loss_of_score = metric.gain(now, before) if knows_score else 0.0
+    only_confidence = knows_score and loss_of_score < 0
     line = trend(losses[turn:])
     is_sure = rise > SURE_RISE
     is_strong = line is not None and line.p_rising < STRONG_P
@@ -69,8 +80,11 @@ def overtraining(evidence: CurveEvidence) -> Finding | None:
         if only_confidence
         else f"the last {plural(after, 'epoch')} only memorise"
     )
-    caveat = "" if smooth_enough else " (a hint only: under 10 epochs a turn may be noise)"
-    is_hint = only_confidence or not smooth_enough
+    if smooth_enough and not is_certain:
+        caveat = f" (a hint only: {evidence.val_loss.n:,} samples explain {number(error)} of it)"
+    else:
+        caveat = "" if smooth_enough else " (a hint only: under 10 epochs a turn may be noise)"
+    is_hint = only_confidence or not smooth_enough or not is_certain
     return Finding(
         code="overtraining",
         severity=Severity.INFO if is_hint else Severity.WARNING,
@@ -98,6 +112,9 @@ def overtraining(evidence: CurveEvidence) -> Finding | None:
         else f"Keep epoch {turn + 1}'s weights (stop after {PATIENCE} epochs without a better "
         "one). Then regularise: three to ten times the weight decay. Cheapest experiment: the "
         "same run with it; if the turn comes no later, data are what is missing.",
+        changes=(Adjustment(name="label_smoothing", value=0.1),)
+        if only_confidence
+        else (Adjustment(name="weight_decay", factor=10.0, least=1e-4),),
         source=SOURCE,
     )
 

@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import Any, TypeVar, get_type_hints
 
 from recipes import rules
+from recipes.confidence import with_confidence
 from recipes.finding import Finding
 
 Evidence = TypeVar("Evidence")
@@ -76,17 +77,21 @@ def rule(
 def _once(check: Callable[[Evidence], Finding | None]) -> Callable[[Evidence], Finding | None]:
     """The check, made once for an evidence that keeps what it computed (without slots).
 
-    Rules ask each other; evidence does not change.
+    Rules ask each other; evidence does not change. Its score becomes a confidence here.
     """
+
+    def told(evidence: Evidence) -> Finding | None:
+        finding = check(evidence)
+        return None if finding is None else with_confidence(finding)
 
     @functools.wraps(check)
     def remembered(evidence: Evidence) -> Finding | None:
         kept: dict[str, Any] | None = getattr(evidence, "__dict__", None)
         if kept is None:
-            return check(evidence)
+            return told(evidence)
         found: dict[Any, Finding | None] = kept.setdefault("_found", {})
         if check not in found:
-            found[check] = check(evidence)
+            found[check] = told(evidence)
         return found[check]
 
     return remembered

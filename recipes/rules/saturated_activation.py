@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.initial_loss import InitialLossEvidence
-from recipes.finding import Cause, Finding, Severity
+from recipes.evidence.trial_series import SATURATED_SHARE
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.impairment import impairment, is_rate_cleared
 from recipes.rules.inputs_not_normalised import inputs_not_normalised
 from recipes.rules.registry import Precedence, rule
 from recipes.words import percent
-
-SATURATED_SHARE = 0.5
-"""Share of a layer's inputs beyond +-5 (row 21; SageMaker Debugger's 9.5 is called too lax
-there): sigmoid's slope at 5 is 0.007, tanh's 0.0002."""
 
 SOURCE = "DeepDiagnosis, saturated activation; notes on diagnosis, row 21"
 
@@ -48,6 +45,9 @@ def saturated_at_start(evidence: InitialLossEvidence) -> Finding | None:
         action="Normalise the inputs in data()."
         if raw_inputs
         else "Initialise by Xavier's rule (init=xavier), or put a normalisation layer before it.",
+        changes=(Adjustment(name="standardise", value=True),)
+        if raw_inputs
+        else (Adjustment(name="init", value="xavier"),),
     )
 
 
@@ -91,6 +91,10 @@ def saturated_at_end(evidence: CurveEvidence) -> Finding | None:
         action="Initialise by Xavier's rule (init=xavier) and divide the rate by three; or take "
         "another activation. Cheapest experiment: one epoch from init=xavier; if as many "
         "saturate, the rate does it.",
+        changes=(
+            Adjustment(name="init", value="xavier"),
+            Adjustment(name="lr", factor=1 / 3),
+        ),
     )
 
 
@@ -102,6 +106,7 @@ def _finding(
     confidence: float,
     causes: tuple[Cause, ...],
     action: str,
+    changes: tuple[Adjustment, ...],
 ) -> Finding:
     return Finding(
         code="saturated_activation",
@@ -111,5 +116,6 @@ def _finding(
         evidence={"layer": layer, "saturated_share": share, "threshold": SATURATED_SHARE},
         causes=tuple(sorted(causes, key=lambda cause: -cause.confidence)),
         action=action,
+        changes=changes,
         source=SOURCE,
     )

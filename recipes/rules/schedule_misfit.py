@@ -8,7 +8,7 @@ import numpy as np
 
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.study_curves import has_finished
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.underfitting import FITTED
 from recipes.trend import Array, is_flat, robust_sd, trend
@@ -19,6 +19,13 @@ LEAST_SAMPLES = 10
 
 SPENT_RATE = 0.01
 """Share of the highest rate below which nothing moves any more (row 27)."""
+
+NEARLY = 0.01
+LOW_START = 0.1
+LONG_CLIMB = 0.5
+"""A warm-up, from a tenth of the highest rate or less, that takes half of the run and more: five
+to ten per cent are usual (Goyal et al. 2017: 5 of 90 epochs), and one-cycle schedules climb for
+30 to 45 % (Smith 2018)."""
 
 STARVED_SHARE = 0.2
 FALLING_SHARE = 0.05
@@ -55,6 +62,18 @@ class _Course:
         return float(self.rates.max())
 
     @property
+    def peak_at(self) -> float:
+        """Share of the run at which it first comes within a hundredth of its peak."""
+        return float(self.at[int(np.argmax(self.rates >= (1 - NEARLY) * self.peak))])
+
+    @property
+    def climbs_to_peak(self) -> bool:
+        """Whether it only rises up to there, from a tenth of the peak or less."""
+        before = self.rates[self.at <= self.peak_at]
+        is_rise = bool(np.all(np.diff(before) >= 0))
+        return is_rise and float(before[0]) <= LOW_START * self.peak
+
+    @property
     def spent_from(self) -> float:
         """Share of the run after which the rate stays under a hundredth of the peak; 1: never."""
         above = np.flatnonzero(self.rates >= SPENT_RATE * self.peak)
@@ -74,14 +93,19 @@ class _Course:
 def schedule_misfit(evidence: CurveEvidence) -> Finding | None:
     """The rate is spent too early, cut too late, or never changes though a schedule is named.
 
-    Needs the learning rate as it was used (a curve ``lr``), and a run that went to its end.
+    Needs the learning rate as it was used (a curve ``lr``), and a run that went to its end. The
+    length of a warm-up is also read from the setting.
     """
     course = _course(evidence)
-    if course is None or not has_finished(evidence):
+    if not has_finished(evidence):
+        return None
+    if evidence.series.warmup_share >= LONG_CLIMB:
+        return _set_to_climb(evidence)
+    if course is None:
         return None
     if evidence.is_decayed and float(np.ptp(course.rates)) <= 1e-6 * course.peak:
         return _unchanged(evidence, course)
-    return _spent(evidence, course) or _late(evidence, course)
+    return _climbing(evidence, course) or _spent(evidence, course) or _late(evidence, course)
 
 
 def _course(evidence: CurveEvidence) -> _Course | None:
@@ -93,6 +117,47 @@ def _course(evidence: CurveEvidence) -> _Course | None:
         return None
     at = np.asarray(iterations, dtype=np.float64) / evidence.series.iterations
     return _Course(np.minimum(at, 1.0), rates)
+
+
+def _climbing(evidence: CurveEvidence, course: _Course) -> Finding | None:
+    """A warm-up that leaves little of the run to the rate it leads to."""
+    if course.peak_at < LONG_CLIMB or not course.climbs_to_peak:
+        return None
+    return _long_climb(
+        f"The warm-up takes {percent(course.peak_at)} of the run ({percent(LONG_CLIMB)} count): "
+        f"the learning rate climbs from {rate(float(course.rates[0]))} and is at its "
+        f"{rate(course.peak)} only for what is left.",
+        {"peak_at": course.peak_at, "peak_lr": course.peak, "threshold": LONG_CLIMB},
+    )
+
+
+def _set_to_climb(evidence: CurveEvidence) -> Finding:
+    """The same, where few rates were sampled or the curve hides it."""
+    share, lr = evidence.series.warmup_share, evidence.series.lr
+    return _long_climb(
+        f"The warm-up is set to {percent(share)} of the run ({percent(LONG_CLIMB)} count): the "
+        f"learning rate is at its {rate(lr)} only for what is left.",
+        {"peak_at": share, "peak_lr": lr, "threshold": LONG_CLIMB},
+    )
+
+
+def _long_climb(sentence: str, numbers: dict[str, float | str | None]) -> Finding:
+    return _finding(
+        sentence,
+        numbers,
+        Severity.WARNING,
+        (
+            Cause(
+                code="warmup_too_long",
+                sentence="The warm-up is laid out for a far longer run, or counted in the wrong "
+                "unit (epochs for iterations).",
+                confidence=0.85,
+            ),
+        ),
+        "Warm up for 5 % of the iterations (warmup=0.05). Cheapest experiment: the run so; if it "
+        "diverges, twice as long.",
+        (Adjustment(name="warmup", value=0.05),),
+    )
 
 
 def _spent(evidence: CurveEvidence, course: _Course) -> Finding | None:
@@ -139,6 +204,7 @@ def _spent(evidence: CurveEvidence, course: _Course) -> Finding | None:
         "Lay the schedule over the whole run (schedule=cosine), or move its cuts to 50 % and 75 % "
         "of it. Cheapest experiment: two epochs from the last weights at a tenth of the peak; if "
         "the loss falls faster, the rate was it.",
+        (Adjustment(name="schedule", value="cosine"),),
     )
 
 
@@ -205,6 +271,7 @@ def _finding(
     severity: Severity,
     causes: tuple[Cause, ...],
     action: str,
+    changes: tuple[Adjustment, ...] = (),
 ) -> Finding:
     return Finding(
         code="schedule_misfit",
@@ -214,5 +281,6 @@ def _finding(
         evidence={**numbers},
         causes=causes,
         action=action,
+        changes=changes,
         source=SOURCE,
     )

@@ -6,7 +6,7 @@ import math
 
 from recipes.evidence.curves import KEPT_GAIN, CurveEvidence
 from recipes.evidence.sufficiency import is_enough
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.curve_lr_too_low import lr_too_low_on_curve
 from recipes.rules.registry import Precedence, rule
 from recipes.words import number, percent, plural
@@ -87,5 +87,6 @@ def still_improving(evidence: CurveEvidence) -> Finding | None:
         "apart: as many epochs as now at three times the learning rate."
         if pays
         else "Nothing to do for the metric; train longer if the loss itself matters.",
+        changes=(Adjustment(name="epochs", factor=2.0),) if pays else (),
         source=SOURCE,
     )

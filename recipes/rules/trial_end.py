@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from recipes.evidence.curves import CurveEvidence
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
 from recipes.trial import TrialCause
 from recipes.words import number, plural, rate, rate_or
@@ -31,6 +31,8 @@ def diverged_trial(evidence: CurveEvidence) -> Finding | None:
     course = (
         f" from {number(float(losses[0]))} to {number(float(losses[-1]))}" if len(losses) else ""
     )
+    # A rate that explodes before the first epoch is out is far above what trains (row 14: 3..10).
+    factor, words = (0.1, "a tenth of it") if not evidence.epochs else (1 / 3, "a third of it")
     return Finding(
         code="diverged",
         severity=Severity.WARNING,
@@ -39,8 +41,9 @@ def diverged_trial(evidence: CurveEvidence) -> Finding | None:
         f"{_length(evidence)}, above three times its initial value{_at(lr)}.",
         evidence={"iterations": evidence.series.iterations, "lr": lr},
         causes=(_rate_too_high(0.9),),
-        action=f"Rates of {rate_or(lr / 3, 'a third of it')} and below; or clip the gradient and "
-        "warm up.",
+        action=f"A rate of {rate_or(factor * lr, words)} or below; or clip the gradient and warm "
+        "up.",
+        changes=(Adjustment(name="lr", factor=factor),),
         source=SOURCE,
     )
 
@@ -76,6 +79,7 @@ def non_finite_trial(evidence: CurveEvidence) -> Finding | None:
         action=f"A rate of {rate_or(lr / 10, 'a tenth of it')}."
         if grew
         else "Replay that batch at a rate of 0: if its loss is not finite, look at its samples.",
+        changes=(Adjustment(name="lr", factor=0.1),) if grew else (),
         source=SOURCE,
     )
 

@@ -7,12 +7,15 @@ import math
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.sufficiency import is_enough
 from recipes.evidence.trial_series import TrialSeries
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.curve_lr_too_high import lr_too_high_on_curve
-from recipes.rules.curve_lr_too_low import LOW_RATIO, lr_too_low_on_curve
-from recipes.rules.overfitting import HEAVY_DECAY, gap_matters
+from recipes.rules.curve_lr_too_low import LOW_RATIO, lr_too_low_beside_peer, lr_too_low_on_curve
+from recipes.rules.overfitting import gap_matters
 from recipes.rules.registry import Precedence, rule
+from recipes.rules.regularisation import heavy_regularisation
 from recipes.rules.still_improving import still_improving
+from recipes.rules.train_eval_mismatch import is_mode_at_fault
+from recipes.rules.val_better_than_train import val_better_than_train
 from recipes.words import listing, number, plural, rate
 
 FITTED = 0.95
@@ -29,10 +32,6 @@ LEARNING_SHARE = 0.10
 BETTER_FIT = 0.05
 """How much better a peer must fit its training samples to show that fit is not what lacks."""
 
-HEAVY_DROPOUT = 0.4
-HEAVY_SMOOTHING = 0.2
-"""Regularisation from which it is the first suspect (ours), as is ``HEAVY_DECAY``."""
-
 SOURCE = "CS231n notes, curves that lie together; Karpathy's recipe; notes on diagnosis, row 33"
 
 
@@ -40,11 +39,15 @@ SOURCE = "CS231n notes, curves that lie together; Karpathy's recipe; notes on di
 def underfitting(evidence: CurveEvidence) -> Finding | None:
     """No gap, a poor fit, and a train loss that has stopped to fall.
 
-    Silent where a peer fits its training samples better and validates no better: then not
-    the fit is what lacks. Silent under a rate found too low or too high, which explains it.
+    A note only where nothing shows that a better fit is to be had and the metric has no usual
+    value: targets of a regression may hold no more. Silent where a peer fits its training
+    samples better and validates no better: then not the fit is what lacks. Silent under a rate
+    found too low or too high, which explains it.
     """
     if not is_enough("underfitting", evidence) or gap_matters(evidence):
         return None
+    if is_mode_at_fault(evidence) and _fits_in_train_mode(evidence):
+        return None  # the train metric is not that of the model that is trained
     outlook, loss = evidence.train_outlook, evidence.train_loss
     if outlook is None or outlook.gain > LEARNING_SHARE * abs(loss.end) or _is_fitted(evidence):
         return None
@@ -54,13 +57,18 @@ def underfitting(evidence: CurveEvidence) -> Finding | None:
     too_high = lr_too_high_on_curve(evidence)
     if too_high is not None and too_high.severity is Severity.WARNING:
         return None
-    if lr_too_low_on_curve(evidence) is not None:
+    if lr_too_low_on_curve(evidence) is not None or lr_too_low_beside_peer(evidence) is not None:
         return None
+    easier = val_better_than_train(evidence)
+    if easier is not None and easier.severity is Severity.WARNING:
+        return None  # what it is trained on is harder than it should be
     better = _better_fits(evidence)
     if any(not generalises for _, generalises in better):
         return None
     metric, train, val = evidence.metric, evidence.train, evidence.val
     causes = _causes(evidence, [peer for peer, _ in better])
+    has_reason = causes[0].code in ("over_regularised", "better_setting")
+    is_sure = has_reason or metric.name == "accuracy"
     target = (
         f"{metric.text(FITTED)} and more is usual"
         if metric.has_points
@@ -69,8 +77,8 @@ def underfitting(evidence: CurveEvidence) -> Finding | None:
     memorised = " though step 2 could memorise a small sample" if evidence.memorises else ""
     return Finding(
         code="underfitting",
-        severity=Severity.WARNING,
-        confidence=0.8 if evidence.memorises else 0.7,
+        severity=Severity.WARNING if is_sure else Severity.INFO,
+        confidence=(0.8 if evidence.memorises else 0.7) if is_sure else 0.3,
         sentence=f"Underfitting: after {plural(evidence.epochs, 'epoch')} {metric.label} is "
         f"{metric.text(train.end)} on its own training samples (where {target}) and "
         f"{metric.text(val.end, val.end_error)} on validation, and the train loss has all but "
@@ -89,6 +97,7 @@ def underfitting(evidence: CurveEvidence) -> Finding | None:
         },
         causes=causes,
         action=ACTIONS[causes[0].code],
+        changes=CHANGES.get(causes[0].code, ()),
         source=SOURCE,
     )
 
@@ -107,12 +116,31 @@ ACTIONS = {
 }
 """What to do, by the likeliest cause."""
 
+CHANGES = {
+    "over_regularised": (
+        Adjustment(name="weight_decay", factor=0.1),
+        Adjustment(name="dropout", factor=1 / 3),
+        Adjustment(name="label_smoothing", factor=0.1),
+    ),
+    "lr_plateau": (Adjustment(name="schedule", value="cosine"),),
+    "lr_low": (Adjustment(name="lr", factor=3.0),),
+    "too_small": (Adjustment(name="width", factor=2.0),),
+}
+"""The same for programs. Regularisation goes down where there is any."""
+
 
 def _is_fitted(evidence: CurveEvidence) -> bool:
     if evidence.metric.has_points:
         return evidence.train.end >= FITTED
     reference = evidence.baseline if evidence.baseline is not None else evidence.start_loss
     return not evidence.train_loss.end > FITTED_LOSS_SHARE * abs(reference)
+
+
+def _fits_in_train_mode(evidence: CurveEvidence) -> bool:
+    """Whether the loss in train mode is that of a model that fits; also where unknown."""
+    losses = evidence.series.mode_losses
+    reference = evidence.baseline if evidence.baseline is not None else evidence.start_loss
+    return losses is None or not losses.train > FITTED_LOSS_SHARE * abs(reference)
 
 
 def _better_fits(evidence: CurveEvidence) -> list[tuple[TrialSeries, bool]]:
@@ -136,7 +164,7 @@ def _better_fits(evidence: CurveEvidence) -> list[tuple[TrialSeries, bool]]:
 
 def _causes(evidence: CurveEvidence, better: list[TrialSeries]) -> tuple[Cause, ...]:
     causes = []
-    heavy = _heavy_regularisation(evidence)
+    heavy = heavy_regularisation(evidence)
     if heavy:
         causes.append(
             Cause(
@@ -205,16 +233,6 @@ def _causes(evidence: CurveEvidence, better: list[TrialSeries]) -> tuple[Cause, 
         )
     )
     return tuple(sorted(causes, key=lambda cause: -cause.confidence))
-
-
-def _heavy_regularisation(evidence: CurveEvidence) -> list[str]:
-    limits = {"weight_decay": HEAVY_DECAY, "label_smoothing": HEAVY_SMOOTHING}
-    heavy = []
-    for name, value in evidence.series.params.items():
-        limit = HEAVY_DROPOUT if "dropout" in name else limits.get(name, math.inf)
-        if isinstance(value, (int, float)) and value >= limit:
-            heavy.append(f"{name.replace('_', ' ')} {number(float(value))}")
-    return heavy
 
 
 def _probe_word(evidence: CurveEvidence) -> str:

@@ -14,13 +14,13 @@ EPOCHS = 3
 """Last epochs that must all show it (notes on diagnosis, row 36)."""
 
 SURE_ERRORS = 3.0
-"""Standard errors from which it is a warning. At two, one sound split in forty shows it in
-every trial, because all of them share their samples."""
+"""Standard errors from which a difference of the splits is a warning. At two, one sound split in
+forty shows it in every trial, because all of them share their samples."""
 
 SOURCE = "UMLAUT's check of validation above train, in standard errors; notes on diagnosis, row 36"
 
 
-@rule("val_better_than_train", Precedence.FIT)
+@rule("val_better_than_train", Precedence.NOISE)
 def val_better_than_train(evidence: CurveEvidence) -> Finding | None:
     """Train is measured in eval mode here, so dropout and augmentation do not explain it."""
     if not is_enough("val_better_than_train", evidence):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.initial_loss import InitialLossEvidence
-from recipes.finding import Cause, Finding, Severity
+from recipes.finding import Adjustment, Cause, Finding, Severity
+from recipes.rules.dead_relu import FAIL_SHARE
 from recipes.rules.impairment import impairment
 from recipes.rules.registry import Precedence, rule
 from recipes.words import rate
@@ -37,10 +38,14 @@ def vanishing_at_start(evidence: InitialLossEvidence) -> Finding | None:
 
 @rule("vanishing_gradient", Precedence.INTERNALS)
 def vanishing_in_training(evidence: CurveEvidence) -> Finding | None:
-    """Impaired, and in the median of the sampled iterations."""
+    """Impaired, and in the median of the sampled iterations. Silent where units are dead."""
     gradients = evidence.series.gradients
+    if evidence.series.dead_share > FAIL_SHARE:  # no gradient passes a dead unit
+        return None
     if not has_vanished(gradients.first, gradients.last):
         return None
+    if not all(each.trainable and each.reached for each in evidence.description.parameters):
+        return None  # nothing reaches them: frozen_parameters says so
     impaired = impairment(evidence)
     if impaired is None:
         return None
@@ -94,5 +99,6 @@ def _finding(
         action="Residual connections or normalisation layers, ReLU in place of sigmoid, He's "
         "weights (init=kaiming); the learning rate does not cure it. Cheapest experiment: the "
         "initial loss step again with init=kaiming; if the ratio stays, it is depth.",
+        changes=(Adjustment(name="init", value="kaiming"),),
         source=SOURCE,
     )

@@ -185,7 +185,7 @@ FAULTS: dict[str, Fault] = {
     "nan_sample": Fault(nan_sample, "non_finite_data", 1, FAILED),
     "rates_too_low": Fault(rates_too_low, "lr_too_low", 3, FAILED),
     "dead_relus": Fault(dead_relus, "dead_relu", 1, FAILED),
-    "input_ignored": Fault(input_ignored, "ignores_input", 2, FAILED),
+    "input_ignored": Fault(input_ignored, "ignores_input", 1, FAILED),
     "labels_shuffled": Fault(labels_shuffled, "noisy_labels", 3, FAILED),
 }
 """Ten faults by name, the frozen layer in two ways."""

@@ -13,6 +13,7 @@ from recipes.description import (
 from recipes.task import Task
 from worker.data.data import Split, TaskData
 from worker.describe.checks.attributes import search_space
+from worker.describe.checks.faithful import smallest_momentum
 from worker.describe.checks.inputs import describe_inputs, mean_and_sd, non_finite_samples
 from worker.describe.checks.model import build_model, has_batch_norm
 from worker.describe.checks.overlap import describe_overlap
@@ -76,6 +77,7 @@ def describe(task: Task, data: TaskData, *, device: torch.device) -> TaskDescrip
         num_parameters=sum(each.numel() for each in model.parameters()),
         parameters=probe.parameters,
         has_batch_norm=has_batch_norm(model),
+        batch_norm_momentum=smallest_momentum(model),
         outputs=probe.outputs,
         loss_error=probe.loss_error,
         regularisation=_regularisation(task, settings, probe),

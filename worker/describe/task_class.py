@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,9 @@ from worker.describe.errors import TaskError, raised, task_error
 
 NEEDED = {"data": "data(self, split)", "model": "model(self, params)"}
 """The methods without which a class is no task, and how they are written."""
+
+OURS = "worker.tasks."
+"""Where the built-in tasks are written."""
 
 
 def choose(module: ModuleType, class_name: str | None) -> type:
@@ -149,6 +153,8 @@ def _missing(task_class: type) -> list[str]:
 
 
 def _check_args(task_class: type[Task], args: Mapping[str, Any]) -> None:
+    # Where a task of ours is written is nothing its user could mend.
+    is_built_in = task_class.__module__.startswith(OURS)
     try:
         parameters = inspect.signature(task_class).parameters.values()
     except (TypeError, ValueError):  # a constructor written in C shows no signature
@@ -170,15 +176,28 @@ def _check_args(task_class: type[Task], args: Mapping[str, Any]) -> None:
         cure = f"did you mean {close[0]!r}?" if close else takes
     elif lacking:
         problem = f"needs {_listed(lacking)}"
-        cure = f"give {' '.join(f'--arg {name}=...' for name in lacking)}, or set a default"
+        meanings = "; ".join(filter(None, (_meaning(task_class, name) for name in lacking)))
+        cure = f"give {' '.join(f'--arg {name}=...' for name in lacking)}"
+        cure += f" ({meanings})" if meanings else ""
+        cure += "" if is_built_in else ", or set a default"
     else:
         return
     raise task_error(
         f"task {task_class.__name__} {problem}",
         cure=cure,
-        file=class_file(task_class),
-        line=_line(task_class),
+        file=None if is_built_in else class_file(task_class),
+        line=None if is_built_in else _line(task_class),
     )
+
+
+def _meaning(task_class: type, argument: str) -> str:
+    """What a docstring of the class or of those it derives from says of an argument, as in
+    ``target: Name of the column``; empty where none does."""
+    for each in task_class.__mro__:
+        found = re.search(rf"^ +{re.escape(argument)}: (.+)$", each.__doc__ or "", re.MULTILINE)
+        if found:
+            return f"{argument}: {found[1].rstrip('.')}"
+    return ""
 
 
 def _line(task_class: type) -> int | None:

@@ -23,7 +23,7 @@ def keep_training_samples(task: BenchTask, count: int) -> None:
     30,
     "overfitting",
     "overtraining",
-    also=("inputs_not_normalised", "small_validation_set"),
+    also=("small_validation_set",),  # the lower the accuracy, the larger its error
     causes=("little_data",),
     kinds=("classification", "multilabel"),
 )
@@ -39,8 +39,8 @@ def little_data(task: BenchTask, draw: Draw) -> None:
     31,
     "overtraining",
     "overfitting",
-    also=("inputs_not_normalised", "noisy_labels", "small_validation_set"),
-    causes=("too_long", "over_confidence", "noisy_train_labels"),
+    also=("noisy_labels", "small_validation_set"),
+    causes=("too_long", "noisy_train_labels"),
     epochs=2.0,
 )
 def trained_too_long(task: BenchTask, draw: Draw) -> None:
@@ -62,8 +62,9 @@ def trained_too_long(task: BenchTask, draw: Draw) -> None:
 @fault(
     33,
     "underfitting",
-    also=("lr_too_low", "still_improving", "cannot_overfit", "constant_prediction"),
-    causes=("over_regularised", "too_small"),
+    # Through weights of nearly zero nothing passes, forwards or back.
+    also=("constant_prediction", "stuck_at_chance", "vanishing_gradient"),
+    causes=("over_regularised",),
 )
 def heavy_weight_decay(task: BenchTask, draw: Draw) -> None:
     """Weight decay that holds the weights near zero."""
@@ -71,11 +72,12 @@ def heavy_weight_decay(task: BenchTask, draw: Draw) -> None:
     draw.setting["weight_decay"] = min(draw.pick(mild=0.1, severe=0.5), 0.2 / lr)
 
 
+# A unit that is dead is the whole layer: nothing of the input passes.
 @fault(
     33,
     "underfitting",
     "cannot_overfit",
-    also=("still_improving", "constant_prediction", "dead_relu", "lr_too_low"),
+    also=("dead_relu", "constant_prediction", "stuck_at_chance", "ignores_input"),
     causes=("too_small", "capacity_or_bug"),
     kinds=("classification", "multilabel"),
     traits=("deepens",),
@@ -89,7 +91,7 @@ def too_small_a_model(task: BenchTask, draw: Draw) -> None:
     34,
     "still_improving",
     "lr_too_low",
-    also=("underfitting", "update_ratio_low", "schedule_misfit"),
+    also=("update_ratio_low",),
     causes=("too_short", "lr_low"),
     epochs=0.5,
 )

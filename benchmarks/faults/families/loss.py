@@ -12,6 +12,7 @@ from benchmarks.faults.tasks.base import BenchTask
 SCORED = ("binary", "multilabel")
 
 
+# The rate acts as many times as strongly as there are samples in a batch.
 @fault(
     5,
     "sum_reduction",
@@ -26,9 +27,8 @@ def summed_loss(task: BenchTask, draw: Draw) -> None:
 @fault(
     4,
     "penalty_in_loss",
-    "initial_loss_high",
-    also=("cannot_overfit", "underfitting"),
-    causes=("penalty", "reduction_or_padding"),
+    also=("initial_loss_high", "cannot_overfit", "underfitting"),
+    causes=("penalty", "own_penalty"),
 )
 def penalty_in_loss(task: BenchTask, draw: Draw) -> None:
     """Weight decay by hand: half the squared weights, added to what is reported as the loss."""
@@ -44,7 +44,7 @@ def penalty_in_loss(task: BenchTask, draw: Draw) -> None:
 @fault(
     6,
     "double_softmax",
-    also=("underfitting", "initial_loss_low", "cannot_overfit"),
+    also=("underfitting", "cannot_overfit"),  # the loss has a floor
     kinds=("classification",),
     only=("severe",),
 )
@@ -56,7 +56,7 @@ def softmax_before_loss(task: BenchTask, draw: Draw) -> None:
 @fault(
     7,
     "wrong_output_activation",
-    also=("initial_loss_high", "underfitting", "cannot_overfit"),
+    also=("underfitting", "cannot_overfit"),  # the loss has a floor
     only=("severe",),
     kinds=SCORED,
 )
@@ -65,12 +65,13 @@ def sigmoid_before_loss(task: BenchTask, draw: Draw) -> None:
     task.change_network(lambda network: nn.Sequential(network, nn.Sigmoid()))
 
 
+# An output that is not above zero to begin with never learns.
 @fault(
     7,
     "wrong_output_activation",
     also=(
-        *("cannot_overfit", "underfitting", "dead_relu", "stuck_at_chance", "initial_loss_low"),
-        *("ignores_input", "frozen_parameters"),  # where no output is above zero to begin with
+        *("cannot_overfit", "underfitting", "dead_relu", "stuck_at_chance"),
+        *("ignores_input", "frozen_parameters", "constant_prediction"),
     ),
     only=("severe",),
 )
@@ -79,10 +80,12 @@ def relu_on_outputs(task: BenchTask, draw: Draw) -> None:
     task.change_network(lambda network: nn.Sequential(network, nn.ReLU()))
 
 
+# A factor on the loss is one on the rate.
 @fault(
     2,
     "initial_loss_low",
-    causes=("reduction_or_padding", "padding_label"),
+    also=("lr_too_low", "still_improving"),
+    causes=("reduction_or_padding",),
     without=("recurrent",),
 )
 def padded_mean(task: BenchTask, draw: Draw) -> None:
@@ -94,8 +97,7 @@ def padded_mean(task: BenchTask, draw: Draw) -> None:
 @fault(
     13,
     "non_finite_loss",
-    also=("initial_loss_high", "wrong_output_activation"),
-    causes=("undefined_operation", "division_by_zero", "bad_batch"),
+    causes=("undefined_operation", "bad_batch"),
     kinds=("classification", *SCORED),
     only=("severe",),
 )
@@ -118,8 +120,8 @@ def log_of_zero(task: BenchTask, draw: Draw) -> None:
     26,
     "loss_rising",
     "diverged",
-    also=("non_finite_loss", "cannot_overfit", "update_ratio_high", "stuck_at_chance"),
-    causes=("wrong_sign", "sign_or_pairing", "bug"),
+    also=("non_finite_loss", "cannot_overfit"),
+    causes=("wrong_sign", "loss_sign", "sign_or_pairing"),
 )
 def gradient_ascent(task: BenchTask, draw: Draw) -> None:
     """A sign error in the backward pass: training climbs, steeply or (mild) slowly."""
@@ -150,7 +152,7 @@ def gradient_ascent(task: BenchTask, draw: Draw) -> None:
     "stuck_at_chance",
     "cannot_overfit",
     "frozen_parameters",
-    also=("initial_loss_low", "underfitting", "lr_too_low"),
+    also=("underfitting",),
     kinds=("classification",),
     only=("severe",),
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +23,14 @@ EQUAL_LOSSES = 1e-4
 SAME_OUTPUT = 1e-4
 """Difference, in the outputs' own sd, under which two passes gave the same output. Kernels
 that round differently stay under 1e-5; a mistake moves outputs by a good part of an sd."""
+
+DRAWS = 10
+DRAWN_SD = 0.1
+"""Draws of all weights, and their sd: a clip of the outputs shows in all of them, while of one
+linear output a draw is all positive at most every second time, all ten once in a thousand."""
+
+GROWN = 100.0
+"""Factor on all weights that carries any logit worth the name (0.01 and more) out of [0, 1]."""
 
 
 def describe_outputs(
@@ -50,7 +60,11 @@ def describe_outputs(
             shape=tuple(output.shape[1:]),
             rows_sum_to_one=_rows_sum_to_one(output),
             in_unit_interval=_in_unit_interval(output),
+            stays_in_unit_interval=_in_unit_interval(output)
+            and _stays_in_unit_interval(model, inputs, file=file),
             never_negative=bool((output >= 0).all()),
+            stays_non_negative=bool((output >= 0).all())
+            and _stays_non_negative(model, inputs, file=file),
             zero_share=float((output == 0).double().mean()),
             mixes_batch=_mixes_batch(model, inputs, output, file=file),
             loss_is_cross_entropy=loss is not None
@@ -84,6 +98,46 @@ def _rows_sum_to_one(output: Tensor) -> bool:
 
 def _in_unit_interval(output: Tensor) -> bool:
     return bool(((output >= 0) & (output <= 1)).all())
+
+
+def _stays_in_unit_interval(model: nn.Module, inputs: Tensor, *, file: str | None) -> bool:
+    """Whether outputs stay in [0, 1] when all weights grow: only a squashing function does that.
+
+    An untrained linear layer's small outputs may all lie there by chance. The weights are
+    put back.
+    """
+    with _weights_put_back(model) as parameters:
+        for each in parameters:
+            each.mul_(GROWN)
+        seed_everything(SEED)
+        return _in_unit_interval(run_model(model, inputs, file=file))
+
+
+def _stays_non_negative(model: nn.Module, inputs: Tensor, *, file: str | None) -> bool:
+    """Whether no output is negative under any of some weights drawn at random.
+
+    Where a linear layer ends the model, half of the draws give a negative bias alone.
+    """
+    with _weights_put_back(model) as parameters:
+        for draw in range(DRAWS):
+            seed_everything(SEED + draw)
+            for each in parameters:
+                each.copy_(DRAWN_SD * torch.randn_like(each))
+            if not bool((run_model(model, inputs, file=file) >= 0).all()):
+                return False
+    return True
+
+
+@contextmanager
+def _weights_put_back(model: nn.Module) -> Iterator[list[nn.Parameter]]:
+    """The parameters, to be changed; they are as they were afterwards."""
+    parameters = list(model.parameters())
+    kept = [each.clone() for each in parameters]
+    try:
+        yield parameters
+    finally:
+        for each, weights in zip(parameters, kept, strict=True):
+            each.copy_(weights)
 
 
 def _mixes_batch(model: nn.Module, inputs: Tensor, output: Tensor, *, file: str | None) -> bool:

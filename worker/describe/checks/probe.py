@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from recipes.description import OutputDescription, ParameterDescription
 from recipes.task import Task
+from worker.describe.checks.faithful import gradient_growth, mode_difference
 from worker.describe.checks.inputs import first, non_finite_samples
 from worker.describe.checks.model import SEED, check_output, run_model
 from worker.describe.checks.outputs import describe_outputs, train_passes_differ
@@ -88,6 +89,15 @@ def probe_model(
         outputs = outputs.model_copy(update={"penalty": penalty, "penalty_growth": growth})
     switched_off = switch_off(model)
     differ = len(rows) > 1 and train_passes_differ(model, inputs, file=file)
+    if len(rows) > 1 and not differ:
+        outputs = outputs.model_copy(
+            update={
+                "mode_difference": mode_difference(model, inputs, file=file),
+                "gradient_growth": None
+                if loss is None
+                else gradient_growth(model, inputs, targets, loss=loss, file=file),
+            }
+        )
     parameters = describe_parameters(model, inputs, targets, loss=loss, file=file)
     return Probe(
         outputs.model_copy(update={"train_passes_differ": differ}),
