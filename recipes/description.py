@@ -89,12 +89,16 @@ class OutputDescription(Value):
     shape: tuple[int, ...]  # of one sample
     rows_sum_to_one: bool  # all in [0, 1], every row's sum within 1e-3 of 1
     in_unit_interval: bool
+    stays_in_unit_interval: bool = False  # with all weights a hundred times as large, too
     never_negative: bool = False
+    stays_non_negative: bool = False  # under other weights, drawn at random, too
     zero_share: Number = 0.0  # of all outputs, those that are exactly 0
     mixes_batch: bool  # output i depends on input j
     loss_is_cross_entropy: bool  # the task's loss equals softmax cross-entropy on the outputs
     loss_ratio_when_doubled: Number | None  # loss(2B) / loss(B) on the same samples twice
     train_passes_differ: bool  # two train-mode passes with modules' own dropout off still differ
+    mode_difference: Number = 0.0  # between train and eval mode, in sds, dropout off
+    gradient_growth: Number | None = None  # of the same gradient again, cleared in between
     penalty: Number = 0.0  # the part of a task's own loss that vanishes with the weights
     penalty_growth: Number = 0.0  # what that part gains when all weights grow by a tenth
 
@@ -144,6 +148,7 @@ class TaskDescription(Value):
     num_parameters: int
     parameters: tuple[ParameterDescription, ...]
     has_batch_norm: bool
+    batch_norm_momentum: Number | None = None  # the smallest; of norms with running statistics
     outputs: OutputDescription | None  # None when the batch could not be scored (see loss_error)
     loss_error: str | None
     regularisation: RegularisationDescription

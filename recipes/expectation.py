@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recipes.description import TaskDescription
@@ -50,6 +51,17 @@ def expected_initial_loss(description: TaskDescription) -> Expectation | None:
         mean_square = description.targets.variance + description.targets.mean**2
         return Expectation(mean_square, "the targets' mean square", True, certain)
     return None
+
+
+def class_shares(description: TaskDescription) -> Sequence[float]:
+    """Each class's share of the training samples; empty where there are no classes."""
+    counts = description.targets.class_counts
+    if counts and sum(counts):
+        return [count / sum(counts) for count in counts]
+    mean = description.targets.mean
+    if description.kind == "binary" and 0 <= mean <= 1:
+        return [1 - mean, mean]
+    return []
 
 
 def baseline_loss(description: TaskDescription) -> float | None:

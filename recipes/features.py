@@ -36,6 +36,10 @@ def block_medians(values: Sequence[float], *, max_blocks: int = MAX_BLOCKS) -> N
     padded = np.full(math.ceil(len(series) / size) * size, np.nan)
     padded[: len(series)] = np.where(np.isfinite(series), series, np.nan)
     blocks = padded.reshape(-1, size)
+    whole = len(series) // size
+    if np.isfinite(blocks[:whole]).all() and whole == len(blocks):
+        with np.errstate(over="ignore"):
+            return np.asarray(np.median(blocks, axis=1))  # thrice as fast as leaving NaN out
     medians = np.full(len(blocks), np.nan)
     filled = ~np.isnan(blocks).all(axis=1)
     with np.errstate(over="ignore"):  # the middle of two numbers near the largest float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recipes.value import Number, Scalar, Value
 
@@ -25,6 +25,30 @@ class Cause(Value):
     confidence: Number = Field(ge=0, le=1)
 
 
+class Adjustment(Value):
+    """One change that an action makes, by name: to a value, or by a factor.
+
+    Attributes:
+        name: A hyperparameter's, or one of the wider names of ``recipes.prescription``.
+        value: What it becomes; else ``factor``.
+        factor: What it is multiplied by.
+        least: The product is at least this (a factor alone cannot leave 0).
+        most: And at most this.
+    """
+
+    name: str
+    value: Scalar = None
+    factor: float | None = Field(default=None, gt=0)
+    least: float | None = None
+    most: float | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Adjustment:
+        if (self.value is None) == (self.factor is None):
+            raise ValueError(f"{self.name}: give exactly one of value and factor")
+        return self
+
+
 class Finding(Value):
     """What a rule saw.
 
@@ -34,6 +58,7 @@ class Finding(Value):
         evidence: The numbers behind the sentence, the threshold among them.
         causes: Ranked, likeliest first.
         action: The one thing to do next.
+        changes: The same for programs, where it is a matter of hyperparameters.
         source: Where formula and threshold come from.
         trial: The trial it is about, or None when it is about the step.
     """
@@ -45,5 +70,6 @@ class Finding(Value):
     evidence: dict[str, Number | Scalar] = Field(default_factory=dict)
     causes: tuple[Cause, ...] = ()
     action: str
+    changes: tuple[Adjustment, ...] = ()
     source: str
     trial: int | None = None

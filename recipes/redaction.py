@@ -14,7 +14,7 @@ CROSSED_OUT = "[redacted]"
 """What stands where a secret stood."""
 
 TOKEN = re.compile(r"\bsvs[asl]?_[A-Za-z0-9_-]{6,}")
-"""Our own: tokens, browsers' sessions, attempts' tokens, sign-in codes (``service.tokens``)."""
+"""Our own: tokens, browsers' sessions, attempts' tokens, sign-in codes (``service``)."""
 
 AUTHORIZATION = re.compile(r"""(?i)\b(bearer|basic)(\s+)(?!\[)[^\s"',;\\]{6,}""")
 """RFC 9110, 11.4: the scheme stays, the credentials go."""

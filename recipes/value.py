@@ -45,7 +45,11 @@ def _no_other_type_than_whole(value: Any) -> Any:
 
 
 Whole = Annotated[int, BeforeValidator(_no_other_type_than_whole)]
-"""A whole number: neither ``true`` nor a text, which pydantic would take for one."""
+"""A whole number: neither ``true`` nor a text, which pydantic would take for one.
+
+``1.0`` is one, as JSON Schema's ``integer`` has it (draft 2020-12, core 4.2.3): JSON has one
+kind of number, and some programs write every number with a point.
+"""
 Real = Annotated[FiniteFloat, BeforeValidator(_no_other_type)]
 """A finite float, likewise."""
 Truth = Annotated[bool, Strict()]

@@ -17,7 +17,7 @@ from recipes.search.finalists import (
     noise_between,
     pooled_sd,
 )
-from recipes.search.scoring import mean, ranked, sd
+from recipes.search.scoring import error_of, mean, ranked, sd
 from recipes.search.summary import best_of
 from recipes.step import StepContext, StepKind, StepReport, StepState, TrialResult
 from recipes.trial import TrialPurpose
@@ -167,14 +167,14 @@ def _test(
         metric=metric,
         value=mean([each.mean for each in values]),
         standard_error=math.hypot(
-            mean([each.standard_error for each in values]),
+            mean([error_of(each, metric) for each in values]),
             0.0 if math.isnan(spread) else spread / math.sqrt(len(values)),
         ),
         n=values[0].n,
         num_seeds=len(values),
         incumbent_value=mean([each.mean for each in theirs if each]) if any(theirs) else None,
         average_value=None if together is None else together.mean,
-        average_standard_error=None if together is None else together.standard_error,
+        average_standard_error=None if together is None else error_of(together, metric),
         average_of=() if together is None else tuple(each.number for each in averaged(context)),
         seen=_was_seen(context.history),
     )

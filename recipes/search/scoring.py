@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recipes.description import TaskDescription
-from recipes.outcome import Evaluation
+from recipes.metric import Metric
+from recipes.outcome import Evaluation, Moments
 from recipes.step import TrialResult
 from recipes.trial import TrialCause
 
@@ -73,13 +74,25 @@ def score(
                 trial=trial,
                 value=moments.mean,
                 score=sign * moments.mean,
-                standard_error=moments.standard_error,
+                standard_error=error_of(moments, description.metric),
                 n=moments.n,
                 epoch=epoch,
                 epochs=len(evaluations) - first,
                 evaluation=evaluation,
             )
     return best
+
+
+def error_of(moments: Moments, metric: str) -> float:
+    """The standard error of a metric's mean; above 0 where every sample is right, or none.
+
+    An accuracy of 1 on 40 samples is not known to be exactly 1: there the error is Agresti &
+    Coull's (1998), as in the findings.
+    """
+    error = moments.standard_error
+    if error > 0:
+        return error
+    return Metric(name=metric, maximise=True).error(moments.mean, error, moments.n)
 
 
 def best_by_epoch(trial: TrialResult, description: TaskDescription) -> dict[int, float]:

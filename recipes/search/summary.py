@@ -37,6 +37,8 @@ def best_of(ranked: Sequence[Scored], description: TaskDescription) -> Result | 
 def setting(params: Mapping[str, ParameterValue], space: SearchSpace | None = None) -> str:
     """``lr 3.2e-2, weight_decay 1e-4 and hidden 64``; of a space only its own names."""
     names = [name for name in (params if space is None else space.root) if name in params]
+    if not names:
+        return "no hyperparameter searched"
     return listing([f"{name} {value_text(name, params[name])}" for name in names], most=8)
 
 

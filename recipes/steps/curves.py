@@ -1,18 +1,20 @@
 """Step 6: what do the curves say of the best setting, and of the others?
 
 CS231n: look at the loss curves, at train against validation accuracy, at the size of the
-updates. Every finding names the cheapest experiment that would separate its causes; one
-of them, the LR-drop probe, this step carries out itself where it matters.
+updates. Every finding names the cheapest experiment that would separate its causes; the
+cheapest ones this step carries out itself where it matters: the LR-drop probe, a rerun with
+larger batches, one with another seed (``recipes.experiments``). Train mode against eval mode
+is measured with every run, and only read here.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.lr_drop import DROP, PROBE_EPOCHS
 from recipes.evidence.study_curves import StudyCurves, has_finished, leading_trial, study_curves
 from recipes.evidence.sufficiency import is_enough
+from recipes.experiments.planning import next_experiment, revise, shown
 from recipes.finding import Finding, Severity
 from recipes.readings import NOTES, StudyReading, read
 from recipes.search.allowance import AFTER_ROUNDS, allowance
@@ -27,6 +29,7 @@ from recipes.step import (
     StepReport,
     StepState,
     TrialPlan,
+    TrialResult,
 )
 from recipes.steps.curve_figures import curve_figures
 from recipes.steps.verdict import leading_sentence, step_report, verdict_of
@@ -52,20 +55,33 @@ FITTED = 0.99
 
 
 class Curves(Step):
-    """Step 6. Plans at most one probe; learns the leading findings, which step 7 acts on."""
+    """Step 6. Plans at most two experiments; learns the leading findings, for step 7."""
 
     kind = StepKind.CURVES
     reads_search: ClassVar[bool] = True
     reads_curves: ClassVar[bool] = True
 
     def plan(self, context: StepContext) -> StepPlan:
-        """The LR-drop probe of the leading trial, when its outcome would change the advice."""
+        """One experiment on the leading trial, when its outcome would change the advice.
+
+        The LR-drop probe comes first, for it is the cheapest.
+        """
         leader = leading_trial(context)
-        if context.trials or leader is None or leader.outcome.snapshot_epoch is None:
+        study = None
+        if leader is not None:
+            study = study_curves(context, context.labelled(PROBE_LABEL))
+        if leader is None or study is None:
             return StepPlan()
-        study = study_curves(context, ())
-        if study is None or not _wants_probe(study.leading) or not _may_probe(context):
+        if not context.trials and _wants_probe(leader, study) and _may_probe(context):
+            return self._probe(context, leader, study)
+        planned = next_experiment(context, leader, study)
+        if planned is None:
             return StepPlan()
+        return StepPlan(
+            job_plans(context, [planned.trial], epochs=planned.epochs), planned.sentence
+        )
+
+    def _probe(self, context: StepContext, leader: TrialResult, study: StudyCurves) -> StepPlan:
         lr = study.leading.series.lr / DROP
         probe = TrialPlan(
             params={**leader.params, "lr": lr},
@@ -93,7 +109,8 @@ class Curves(Step):
                 action=Action(kind="continue", sentence="Look at why no trial ended with one."),
             )
         reading = StudyReading(study)
-        found = reading.as_a_whole()
+        experiments = shown(context, study)
+        found = revise(reading.as_a_whole(), experiments, study)
         notes = [finding for finding in found if finding.code in NOTES]
         verdict = verdict_of(found)
         if verdict is StepState.PASSED and any(note.code == "inconclusive" for note in notes):
@@ -121,6 +138,7 @@ class Curves(Step):
                 "update_ratio": leading.series.update_ratio,
                 "num_trials": len(study.all),
                 "probe": None if drop is None else "confirmed" if drop.confirms else "refuted",
+                "num_experiments": len(context.trials),
             },
             findings=(*found, *reading.by_trial()),
             action=Action(kind="continue", sentence=[*grave, *notes, *found][0].action),
@@ -133,13 +151,17 @@ class Curves(Step):
                 ],
                 "curve_trial": leading.series.number,
                 "lr_drop": None if drop is None else drop.model_dump(mode="json"),
+                "experiments": [each.model_dump(mode="json") for each in experiments],
             },
             figures=curve_figures(leading),
         )
 
 
-def _wants_probe(leading: CurveEvidence) -> bool:
+def _wants_probe(leader: TrialResult, study: StudyCurves) -> bool:
     """Whether a lower rate may do what this one cannot, and nobody has looked."""
+    leading = study.leading
+    if leader.outcome.snapshot_epoch is None:
+        return False
     if leading.lr_drop is not None or leading.is_decayed or not has_finished(leading):
         return False
     if not is_enough("underfitting", leading) or not leading.series.lr > 0:

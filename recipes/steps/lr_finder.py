@@ -18,7 +18,9 @@ from recipes.evidence.lr_finder import (
     lr_finder_evidence,
 )
 from recipes.finding import Finding
+from recipes.rules.lr_too_low import moves_weights
 from recipes.rules.registry import findings
+from recipes.rules.regularisation import OVER_DECAY
 from recipes.search.runs import loss_limit
 from recipes.seeds import derive_seed
 from recipes.space import Float, Int
@@ -37,12 +39,18 @@ from recipes.step import (
 )
 from recipes.steps.verdict import leading_sentence, step_report, verdict_of
 from recipes.trial import TrialPurpose
-from recipes.words import number, plural, rate
+from recipes.words import listing, number, plural, rate
 
 DEFAULT_RANGE = (1e-6, 1.0)
 """The rates of a study that fixes its own or has none (method.md, step 3)."""
 
 RATES_PER_DECADE = 3
+LONGER_ITERATIONS = 500
+"""Iterations of the rates that are tried again when none works: five times the usual ones, as a
+bad start or few samples a batch may want (ours)."""
+
+RATE, LONGER, BARE = "rate", "longer", "no regularisation"
+
 ITERATIONS = 100
 WEIGHT_DECAY = 1e-4
 """All from CS231n as method.md, step 3, retells it."""
@@ -60,9 +68,13 @@ class LrFinder(Step):
     kind = StepKind.LR_FINDER
 
     def plan(self, context: StepContext) -> StepPlan:
-        """The rates of the range not tried in an earlier pass, a few to a job."""
+        """The rates of the range not tried in an earlier pass, a few to a job.
+
+        When none of them lowers the loss on unseen samples, though weights move: the best for
+        longer, and if that does not help, without regularisation.
+        """
         if context.trials:
-            return StepPlan()
+            return self._rescue(context)
         low, high = rates_range(context)
         tried = {round(math.log10(each.lr), 6) for each in _earlier(context)}
         rates = [lr for lr in log_grid(low, high) if round(math.log10(lr), 6) not in tried]
@@ -73,7 +85,25 @@ class LrFinder(Step):
             f"{rate(low)} to {rate(high)}.",
         )
 
-    def _job(self, context: StepContext, rates: Sequence[float]) -> JobPlan:
+    def _rescue(self, context: StepContext) -> StepPlan:
+        evidence = _evidence(context)
+        rates = evidence.candidates
+        if evidence.best is not None or not rates or not moves_weights(evidence):
+            return StepPlan()
+        if not context.labelled(LONGER):
+            return StepPlan(
+                (self._job(context, rates, LONGER),),
+                f"No rate lowers the loss on unseen samples: try {LONGER_ITERATIONS} iterations "
+                f"at {listing([rate(lr) for lr in rates])}.",
+            )
+        if context.labelled(BARE) or not _is_regularised(context):
+            return StepPlan()
+        return StepPlan(
+            (self._job(context, rates, BARE),),
+            "Nor does more of them: try without regularisation.",
+        )
+
+    def _job(self, context: StepContext, rates: Sequence[float], label: str = RATE) -> JobPlan:
         center = {**context.space.center(), "weight_decay": WEIGHT_DECAY, **context.fixed}
         trials = tuple(
             TrialPlan(
@@ -81,14 +111,15 @@ class LrFinder(Step):
                 seed=derive_seed(context.seed, self.kind, "weights"),
                 data_seed=derive_seed(context.seed, self.kind, "data"),
                 purpose=TrialPurpose.CHECK,
-                label="rate",
+                label=label,
             )
             for lr in rates
         )
         return JobPlan(
             trials,
             {
-                "iterations": ITERATIONS,
+                "iterations": ITERATIONS if label == RATE else LONGER_ITERATIONS,
+                **({"regularisation": False} if label == BARE else {}),
                 "evaluate": ("val",),
                 "stop_if_loss_above": loss_limit(context),
                 "internals_every": INTERNALS_EVERY,
@@ -198,11 +229,19 @@ def _evidence(context: StepContext) -> LrFinderEvidence:
         context.history,
         context.trials,
         earlier_rates=_earlier(context),
+        bare_label=BARE,
         task_range=(own[0], own[1]) if own else None,
         hard=own is not None and own[2],
         fixed_lr=float(fixed) if fixed is not None else None,
         overfit_lr=context.learned.get("overfit_lr"),
     )
+
+
+def _is_regularised(context: StepContext) -> bool:
+    """Whether dropout, or a weight decay that the study fixes, may be what holds the model."""
+    decay = context.fixed.get("weight_decay", 0.0)
+    is_heavy = isinstance(decay, (int, float)) and decay >= OVER_DECAY
+    return is_heavy or bool(context.description.regularisation.switched_off)
 
 
 def _widened(context: StepContext, evidence: LrFinderEvidence) -> tuple[float, float] | None:
@@ -224,11 +263,12 @@ def _healthy(evidence: LrFinderEvidence) -> str:
     if evidence.too_high is not None:
         exploded = evidence.too_high.result is RateResult.EXPLODES
         top = f"at {rate(evidence.too_high.lr)} it {'explodes' if exploded else 'does not'}"
+    iterations = best.iterations or ITERATIONS
     sentence = (
         f"Learning rates {rate(interval[0])} to {rate(interval[1])} make the loss on unseen "
         f"samples fall; best {rate(best.lr)}: {number(best.loss_before)} to "
-        f"{number(best.loss_after)} (± {number(best.standard_error, 2)}) in {ITERATIONS} "
-        f"iterations; {top}. The search will start from this interval."
+        f"{number(best.loss_after)} (± {number(best.standard_error, 2)}) in "
+        f"{iterations} iterations; {top}. The search will start from this interval."
     )
     fixed = evidence.fixed_lr
     if fixed is not None:

@@ -40,6 +40,10 @@ NUM_SAMPLES = 32
 ITERATIONS = 400
 """Optimiser steps a setting gets."""
 
+LONGER_ITERATIONS = 1000
+"""Steps the best setting gets when it was on its way: the most that is usual before a model
+counts as unable (notes on diagnosis, row 10: 300 to 1,000)."""
+
 LEARNING_RATES = (1e-4, 1e-3, 1e-2, 1e-1)
 """Rates tried with the task's own optimiser."""
 
@@ -51,15 +55,17 @@ STOP_SHARE = 0.5
 """A run may stop once its loss is this share of the one that counts as memorised."""
 
 OWN, OTHER, ZEROED = "own optimizer", "other optimizer", "zeroed inputs"
+LONGER, OTHER_SEED = "longer", "other seed"
 
 
 class OverfitSample(Step):
-    """Step 2. Plans memorising runs, a rescue when they fail, and one on zeroed inputs."""
+    """Step 2. Plans memorising runs, rescues when they fail, and one on zeroed inputs."""
 
     kind = StepKind.OVERFIT_SAMPLE
 
     def plan(self, context: StepContext) -> StepPlan:
-        """Rates first; then another optimiser if none works; then the best on zeroed inputs."""
+        """Rates first; if none works, the best for longer, then another optimiser, then, where
+        nothing left chance, another seed; then the best on zeroed inputs."""
         center = {**context.space.center(), **context.fixed}
         if not context.trials:
             rates = sorted({*LEARNING_RATES, *_fixed_rate(context)})
@@ -69,32 +75,52 @@ class OverfitSample(Step):
                 "regularisation off.",
             )
         evidence = _evidence(context)
+        best = evidence.best
         if context.labelled(ZEROED):
             return StepPlan()
-        if not evidence.passed and not context.labelled(OTHER) and _may_rescue(context):
+        if best is not None and evidence.is_on_its_way and not _tried(context, LONGER, OTHER):
+            return StepPlan(
+                (self._job(context, [{**center, "lr": best.lr}], LONGER),),
+                f"The loss was on its way at {rate(best.lr)}: give it {LONGER_ITERATIONS} "
+                "iterations.",
+            )
+        if not (evidence.passed or _tried(context, OTHER)) and _may_rescue(context):
             settings = [{**center, **RESCUE, "lr": lr} for lr in RESCUE_LEARNING_RATES]
             return StepPlan(
                 tuple(self._job(context, [setting], OTHER) for setting in settings),
                 "No rate memorised the sample: try another optimiser and initialisation.",
             )
-        best = evidence.best
         if best is None:
             return StepPlan()
-        params = next(trial.params for trial in context.trials if trial.number == best.trial)
+        chosen = next(trial for trial in context.trials if trial.number == best.trial)
+        if evidence.is_stuck and not _tried(context, OTHER_SEED):
+            return StepPlan(
+                (self._job(context, [chosen.params], OTHER_SEED, seed=_other_seed(context)),),
+                "Nothing left chance: train the best setting with another seed, to tell an "
+                "unlucky start from the setting.",
+            )
+        is_longer = chosen.label == LONGER
         return StepPlan(
-            (self._job(context, [params], ZEROED),),
+            (self._job(context, [chosen.params], ZEROED, is_longer=is_longer, seed=chosen.seed),),
             "Train the best setting on zeroed inputs, which must do worse.",
         )
 
     def _job(
-        self, context: StepContext, settings: Sequence[Mapping[str, ParameterValue]], label: str
+        self,
+        context: StepContext,
+        settings: Sequence[Mapping[str, ParameterValue]],
+        label: str,
+        *,
+        is_longer: bool = False,
+        seed: int | None = None,
     ) -> JobPlan:
         limit = fitted_loss(context.description)
+        iterations = LONGER_ITERATIONS if is_longer or label == LONGER else ITERATIONS
         trials = tuple(
             TrialPlan(
                 params=params,
                 # The zeroed twin starts from the weights of the run it is compared with.
-                seed=derive_seed(context.seed, self.kind, "weights"),
+                seed=derive_seed(context.seed, self.kind, "weights") if seed is None else seed,
                 data_seed=derive_seed(context.seed, self.kind, "data"),
                 purpose=TrialPurpose.PROBE if label == ZEROED else TrialPurpose.CHECK,
                 label=label,
@@ -104,7 +130,7 @@ class OverfitSample(Step):
         return JobPlan(
             trials,
             {
-                "iterations": ITERATIONS,
+                "iterations": iterations,
                 "regularisation": False,
                 "evaluate": ("train",),
                 "sample": Sample(
@@ -163,6 +189,14 @@ def _evidence(context: StepContext) -> OverfitEvidence:
 def _fixed_rate(context: StepContext) -> tuple[float, ...]:
     fixed = context.fixed.get("lr")
     return (float(fixed),) if fixed is not None else ()
+
+
+def _tried(context: StepContext, *labels: str) -> bool:
+    return any(context.labelled(label) for label in labels)
+
+
+def _other_seed(context: StepContext) -> int:
+    return derive_seed(context.seed, StepKind.OVERFIT_SAMPLE, OTHER_SEED)
 
 
 def _may_rescue(context: StepContext) -> bool:

@@ -15,3 +15,10 @@ SEARCH = SearchOptions(
 
 WHOLE: dict[str, Any] = {"steps": ALL_STEPS, "search": SEARCH, "max_rounds": 2}
 SEARCHES: dict[str, Any] = {**WHOLE, "steps": SEARCH_STEPS}
+
+EXPERIMENTS: dict[str, Any] = {
+    "steps": (5, 6),
+    "set": {"batch_size": 2, "lr": 0.003, "weight_decay": 0.0},
+    "search": SearchOptions(fine_trials=1, fine_epochs=10, generation=1),
+}
+"""Of ``HardlyApart``: step 6 tries a lower rate, then larger batches."""

@@ -107,3 +107,20 @@ class Costly(Task):
     def model(self, params):
         hidden = int(params["hidden"])
         return nn.Sequential(nn.Linear(512, hidden), nn.ReLU(), nn.Linear(hidden, 10))
+
+
+class HardlyApart(Task):
+    """Two clouds of fifty samples that hardly differ: in small batches the loss is mostly luck."""
+
+    num_classes = 2
+    space = {"lr": Float(1e-3, 1.0, log=True)}
+
+    def data(self, split):
+        if split == "test":
+            return None
+        generator = torch.Generator().manual_seed(len(split))
+        labels = torch.arange(100) % 2
+        return 0.6 * labels[:, None] + torch.randn(100, 6, generator=generator), labels
+
+    def model(self, params):
+        return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2))

@@ -247,6 +247,9 @@ def a_range(**fields):
         ({"task": "../../task.py:Net"}, "task", "absolute path"),
         ({"task": "/tmp/a\0.py"}, "task", "ends in .py"),
         ({"task": "digits\0"}, "task", "does not fit"),
+        ({"task": "digitz"}, "task", "did you mean 'digits'? built in are digits, digits-conv"),
+        ({"seed": 1.5}, "seed", "whole number"),
+        ({"set": {"batch_size": 32.0}}, "set.batch_size", "whole number"),
         (a_range(low=1, high=0.1), "space.lr", "low (1) must be below high (0.1)"),
         (a_range(low=0, high=1, log=True), "space.lr", "a log range cannot start at 0"),
         (a_range(low="NaN", high=1), "space.lr", "finite number"),
@@ -344,7 +347,6 @@ def working(tmp_path_factory):
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"task": "digitz"}, ("no task 'digitz'", "did you mean 'digits'")),
         ({"task": "/no/such.py"}, ("/no/such.py does not exist", "path of a Python file")),
         ({"set": {"learning_rate": 0.1}}, ("'learning_rate'", "own names are lr")),
         ({"set": {"hidden": 10**400}}, ("set.hidden", "at most")),

@@ -37,6 +37,27 @@ def test_the_wheel_holds_our_packages_and_nothing_else(wheel):
     }
     assert any(name.startswith("migrations/versions/0001") for name in names)
     assert any(name.endswith("templates/study.html") for name in names)
+    pages = {name for name in names if name.startswith("service/findings/")}
+    written = {path.relative_to(ROOT / "docs") for path in (ROOT / "docs/findings").rglob("*.*")}
+    assert pages == {f"service/{path}" for path in written}
+
+
+def test_the_wheel_explains_findings_from_its_own_pages(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    say = "from service.views import finding_docs as docs; print(docs.__file__)"
+    say += "; print(docs.page('overfitting')); print(docs.picture('overfitting').decode())"
+    done = subprocess.run(
+        [sys.executable, "-c", say],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.startswith(f"{tmp_path}/service/")
+    assert (ROOT / "docs/findings/overfitting.md").read_text() in done.stdout
+    assert "</svg>" in done.stdout
 
 
 def test_the_wheel_carries_out_a_study_elsewhere(wheel, tmp_path):

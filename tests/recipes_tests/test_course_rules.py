@@ -73,6 +73,14 @@ def test_a_rise_that_was_meant_or_is_told_elsewhere_is_none():
     assert found(healthy_trial(losses=warming, params={"warmup": 0.9}), "loss_rising") is None
 
 
+def test_a_warm_up_that_is_set_to_take_the_run():
+    finding = found(healthy_trial(params={"warmup": 0.9}), "schedule_misfit")
+
+    assert "set to 90 % of the run" in finding.sentence
+    assert [(each.name, each.value) for each in finding.changes] == [("warmup", 0.05)]
+    assert found(healthy_trial(params={"warmup": 0.1}), "schedule_misfit") is None
+
+
 # A loss that repeats itself
 
 PER_EPOCH = NUM // 20

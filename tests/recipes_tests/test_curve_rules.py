@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recipes.confidence import confidence, raw_scores
 from recipes.description import OverlapDescription, SplitDescription
 from recipes.evidence.lr_drop import lr_drop
 from recipes.evidence.trial_series import trial_series
@@ -13,7 +14,7 @@ from recipes.finding import Severity
 from recipes.metric import Metric
 from recipes.readings import read
 from recipes.trial import TrialCause, TrialState
-from tests.recipes_tests.builders import description, regression
+from tests.recipes_tests.builders import description, moments, regression
 from tests.recipes_tests.curve_builders import evidence, falling, healthy_trial, read_trial
 
 LN10 = math.log(10)
@@ -28,6 +29,20 @@ def found(trial, code, **fields):
 
 def codes(trial, **fields):
     return [each.code for each in read(evidence(trial, **fields))]
+
+
+def test_a_score_becomes_the_share_that_is_right():
+    curves = {"a": ((0.6, 0.8), (0.9, 0.9))}
+    told = [confidence("a", score, curves) for score in (0.0, 0.3, 0.6, 0.75, 1.0)]
+
+    assert told == pytest.approx([0.0, 0.4, 0.8, 0.85, 0.9])
+    assert confidence("b", 0.3, curves) == 0.3
+
+
+def test_raw_scores_are_told_only_where_they_are_asked_for():
+    with raw_scores():
+        raw = found(turned(0.4), "overtraining").confidence
+    assert found(turned(0.4), "overtraining").confidence == confidence("overtraining", raw)
 
 
 def test_a_good_run_is_healthy_and_says_who_looked():
@@ -151,7 +166,8 @@ def turned(rise, *, at=8, epochs=20, **fields):
 
 
 def test_a_validation_loss_that_turns_is_overtraining():
-    finding = found(turned(0.4), "overtraining")
+    with raw_scores():
+        finding = found(turned(0.4), "overtraining")
 
     assert finding.severity is Severity.WARNING
     assert finding.confidence >= 0.9
@@ -450,12 +466,30 @@ def probed(trial, train_after, *, val_after=0.7, val_metric=0.78):
 
 def test_the_probe_confirms_the_rate():
     trial = stuck()
-    finding = found(trial, "lr_too_high", lr_drop=probed(trial, 0.6))
+    with raw_scores():
+        finding = found(trial, "lr_too_high", lr_drop=probed(trial, 0.6))
 
     assert finding.confidence == 0.9
     assert "confirmed by a probe: 2 epochs from the best weights at 1e-2" in finding.sentence
     assert "validation accuracy 74 % to 78 % ± 1.3" in finding.sentence
     assert "schedule=cosine" in finding.action
+
+
+@pytest.mark.parametrize(
+    "ruined",
+    [{"dead_share": 0.6}, {"train_loss": np.full(21, 1.9)}],
+    ids=["units are dead", "next to nothing is learned"],
+)
+def test_a_rate_that_ruins_from_the_start_is_divided_not_decayed(ruined):
+    usual = found(stuck(), "lr_too_high", lr_drop=probed(stuck(), 0.6))
+    trial = stuck(**ruined)
+    drop = probed(stuck(), 0.6).model_copy(update={"lr": 1e-2})
+    finding = found(trial, "lr_too_high", lr_drop=drop)
+
+    assert [cause.code for cause in usual.causes] == ["no_decay", "lr_high"]
+    assert [cause.code for cause in finding.causes] == ["lr_high", "no_decay"]
+    assert "Start at 1e-2" in finding.action
+    assert [(each.name, each.factor) for each in finding.changes] == [("lr", 0.1)]
 
 
 def test_the_probe_refutes_the_rate():
@@ -494,10 +528,10 @@ def swinging(sd, *, n_val=1_000):
 
 
 def test_swings_beyond_the_samples_are_the_optimisation_s():
-    finding = found(swinging(0.04), "oscillation")
+    finding = found(swinging(0.06), "oscillation")
 
     assert "times the 1 point that 1,000 samples explain" in finding.sentence
-    assert found(swinging(0.04, n_val=60), "oscillation") is None
+    assert found(swinging(0.06, n_val=60), "oscillation") is None
     assert found(swinging(0.008), "oscillation") is None
 
 
@@ -518,8 +552,17 @@ def test_spikes_that_come_back():
     assert "1 time and came back" in single.sentence
 
 
+def test_batches_as_bad_as_untrained_are_of_other_data():
+    finding = found(spiked(60, width=1), "loss_spikes")
+
+    assert finding.causes[0].code == "rare_batches"
+    assert "no better than the untrained model's 2.3" in finding.sentence
+    assert found(spiked(60, width=1, height=1.0), "loss_spikes") is None  # better than that
+    assert found(spiked(10, width=1), "loss_spikes") is None  # one in a hundred: accidents
+
+
 def test_a_hard_batch_is_no_spike():
-    assert found(spiked(60, width=1), "loss_spikes") is None
+    assert found(spiked(3, width=1), "loss_spikes") is None
     assert found(spiked(3, height=0.3), "loss_spikes") is None
 
 
@@ -528,6 +571,67 @@ def test_scatter_from_batch_to_batch(sd, is_found):
     losses = np.concatenate((np.full(3, 2.3), 1 + sd * RNG.normal(size=600)))
 
     assert (found(healthy_trial(losses=losses), "noisy_loss") is not None) is is_found
+
+
+def of_batches(size, *, sd=0.5, **fields):
+    """Single samples' losses scatter by that sd."""
+    trial = healthy_trial(params={"lr": 0.1, "batch_size": size}, **fields)
+    evaluations = tuple(
+        each.model_copy(update={"metrics": {**each.metrics, "loss": scattered(each, sd)}})
+        for each in trial.outcome.evaluations
+    )
+    return replace(trial, outcome=trial.outcome.model_copy(update={"evaluations": evaluations}))
+
+
+def scattered(evaluation, sd):
+    loss = evaluation.loss
+    return moments(loss.mean, sd, loss.n)
+
+
+@pytest.mark.parametrize(("size", "is_found"), [(1, True), (4, True), (5, False), (64, False)])
+def test_batches_that_say_little_of_the_whole(size, is_found):
+    finding = found(of_batches(size), "noisy_loss")
+
+    assert (finding is not None) is is_found
+    if finding is not None:
+        assert finding.severity is Severity.WARNING
+        assert finding.causes[0].code == "small_batch"
+
+
+def test_small_batches_of_like_samples_are_fine():
+    assert found(of_batches(1, sd=0.01, train_loss=falling(2.3, 0.4, 20)), "noisy_loss") is None
+
+
+def flipped(share, *, classes=10, sharpness=1.0, **fields):
+    """Labels of which a share is wrong, at the loss of even doubt (times ``sharpness``)."""
+    doubt = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    level = sharpness * (doubt + share * math.log(classes - 1))
+    course = falling(LN10, level, 20, half_life=1)
+    right = falling(0.1, 1 - share, 20, half_life=1)
+    given = {"train_loss": course, "val_loss": course, "train": right, "val": right}
+    return healthy_trial(**{**given, **fields})
+
+
+def test_doubt_that_is_even_is_that_of_flipped_labels():
+    finding = found(flipped(0.3), "noisy_labels")
+
+    assert finding.severity is Severity.WARNING
+    assert "30 % of the training samples are wrong" in finding.sentence
+    assert finding.causes[0].code == "noisy_train_labels"
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        flipped(0.3, sharpness=0.8),  # the doubt is where the errors are
+        flipped(0.05),  # too few of them
+        flipped(0.85),  # little more than chance is known
+        flipped(0.3, params={"lr": 0.1, "weight_decay": 0.5}),
+        flipped(0.3, n_val=30),
+    ],
+)
+def test_errors_that_have_other_reasons(fine):
+    assert found(fine, "noisy_labels") is None
 
 
 def floored(flat, *, level=LN10, **fields):

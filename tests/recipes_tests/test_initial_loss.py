@@ -292,7 +292,7 @@ def test_unreached_parameters_are_explained_by_dead_units_or_an_unused_input():
     )
     task = description(parameters=(unreached,))
 
-    assert codes(judged(task, output_spread=0.0)) == []
+    assert codes(judged(task, output_spread=0.0)) == ["ignores_input"]
     dead = LayerStatistics(name="relu", kind="ReLU", mean=0, sd=0, zero_share=1, dead_share=1)
     assert codes(judged(task, layers=(dead,))) == ["dead_relu"]
 

@@ -259,6 +259,11 @@ def test_a_rate_too_low_is_said_once():
     assert found(trial, "update_ratio_low") is None
 
 
+def test_beside_dead_units_a_gradient_that_leaps_says_nothing():
+    assert found(leaping(unfitted()), "exploding_gradient") is not None
+    assert found(leaping(unfitted(dead_share=0.8)), "exploding_gradient") is None
+
+
 # Train against eval mode
 
 
@@ -277,10 +282,28 @@ def modes(train, own_eval, again=None, n=256):
     ],
 )
 def test_a_model_that_is_another_in_eval_mode(losses, words):
-    finding = found(healthy_trial(mode_losses=losses), "train_eval_mismatch")
+    trial = healthy_trial(mode_losses=losses, train_loss=falling(2.3, 1.5, 20))
+    finding = found(trial, "train_eval_mismatch")
 
     assert finding.severity is Severity.WARNING
     assert words in finding.sentence
+
+
+def test_one_moment_in_eval_mode_is_no_mismatch():
+    """The epochs before it, in eval mode too, had the loss of train mode."""
+    at_the_end = modes(0.2, 1.5)
+
+    assert found(healthy_trial(mode_losses=at_the_end), "train_eval_mismatch") is None
+
+
+def test_fit_is_not_judged_in_another_mode():
+    stands = {"train_loss": falling(2.3, 1.5, 20), "train": falling(0.1, 0.5, 20)}
+    stands |= {"val_loss": falling(2.3, 1.5, 20), "val": falling(0.1, 0.5, 20)}
+
+    assert found(healthy_trial(**stands), "underfitting") is not None
+    assert found(healthy_trial(**stands, mode_losses=modes(0.2, 1.5)), "underfitting") is None
+    # Nothing fits in train mode either:
+    assert found(healthy_trial(**stands, mode_losses=modes(0.9, 1.5)), "underfitting") is not None
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Step 2: what it plans, and what it says when a sample is or is not memorised."""
 
+import dataclasses
 import math
 
 import pytest
@@ -7,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipes.description import OverlapDescription, SplitDescription
+from recipes.finding import Severity
 from recipes.step import StepState
 from recipes.steps.overfit_sample import (
     ITERATIONS,
     LEARNING_RATES,
     OTHER,
+    OTHER_SEED,
     OWN,
     RESCUE_LEARNING_RATES,
     ZEROED,
@@ -95,7 +98,19 @@ def test_a_fixed_optimizer_is_not_replaced():
     own = [memorised(at, losses=CHANCE, right=0.2) for at in range(4)]
     plan = STEP.plan(context(own, fixed={"optimizer": "sgd"}))
 
+    ((trial,),) = [job.trials for job in plan.jobs]
+    assert (trial.label, trial.params["optimizer"]) == (OTHER_SEED, "sgd")
+    again = dataclasses.replace(memorised(4, losses=CHANCE, right=0.2), label=OTHER_SEED, seed=9)
+    plan = STEP.plan(context([*own, again], fixed={"optimizer": "sgd"}))
     assert {job.trials[0].label for job in plan.jobs} == {ZEROED}
+
+
+def test_no_other_seed_where_something_left_chance():
+    own = [memorised(at, losses=CHANCE, right=0.2) for at in range(3)]
+    own.append(memorised(3, losses=[2.3, *[1.3] * 99], right=0.4))
+    plan = STEP.plan(context(own, fixed={"optimizer": "sgd"}))
+
+    assert OTHER_SEED not in {job.trials[0].label for job in plan.jobs}
 
 
 def test_nothing_finite_leaves_nothing_to_compare():
@@ -200,6 +215,22 @@ def test_conflicting_labels_and_frozen_parameters_are_causes():
         "conflicting_labels",
         "capacity_or_bug",
     ]
+
+
+def test_initial_weights_that_step_one_noted_are_the_first_cause():
+    failed = STEP.judge(context([memorised(losses=CHANCE, right=0.1)]))
+    noted = failed.findings[0].model_copy(
+        update={"code": "activation_scale_drift", "severity": Severity.INFO}
+    )
+    history = [failed.model_copy(update={"findings": (noted,)})]
+
+    report = judged(memorised(losses=CHANCE, right=0.1), zeroed(), history=history)
+    finding = next(each for each in report.findings if each.code == "cannot_overfit")
+
+    assert finding.causes[0].code == "init_scale"
+    assert "ignores_input" not in [cause.code for cause in finding.causes]
+    assert "init=kaiming" in finding.action
+    assert [each.value for each in finding.changes] == ["kaiming"]
 
 
 def test_regression_is_memorised_at_a_hundredth_of_the_variance():

@@ -14,7 +14,13 @@ from recipes.search.finalists import finalists, noise_between, pooled_sd, tied_w
 from recipes.search.halving import epochs_per_trial, promote, rungs
 from recipes.search.region import coarse_space, narrowed, widened, within_limits
 from recipes.search.relevance import Sensitivity, relevance
-from recipes.search.scoring import best_by_epoch, paired_standard_error, ranked, score
+from recipes.search.scoring import (
+    best_by_epoch,
+    error_of,
+    paired_standard_error,
+    ranked,
+    score,
+)
 from recipes.search.tpe import Observation
 from recipes.space import Categorical, Float, Int, SearchSpace
 from recipes.step import TrialResult
@@ -68,6 +74,18 @@ def test_a_score_is_the_best_epochs_and_the_untrained_model_is_none():
     early = score(trial(0, [0.95, 0.5, 0.7, 0.6]), TASK, up_to=1)
     assert early is not None
     assert early.value == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("right", [0, 40])
+def test_an_accuracy_of_all_or_none_is_not_known_exactly(right):
+    moments = Moments(n=40, total=right, total_squares=right)
+
+    found = error_of(moments, "accuracy")
+
+    share = (right + 2) / 44
+    assert moments.standard_error == 0
+    assert found == pytest.approx(math.sqrt(share * (1 - share) / 44))
+    assert error_of(moments, "loss") == 0
 
 
 @pytest.mark.parametrize("task", [TASK, description(metric="loss", direction="minimize")])

@@ -1,0 +1,1 @@
+"""Whether the first prescription of a diagnosis makes a sick study better than noise can."""
