@@ -23,10 +23,11 @@ def test_names_a_task_file_may_import_are_these() -> None:
     assert all(hasattr(recipes, name) for name in recipes.__all__)
 
 
-def test_the_wheel_holds_our_packages_alone() -> None:
+def test_the_wheel_holds_our_packages_and_the_findings_pages_alone() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert sorted(wheel) == ["packages"]
+    assert sorted(wheel) == ["force-include", "packages"]
+    assert wheel["force-include"] == {"docs/findings": "service/findings"}
     assert sorted(wheel["packages"]) == sorted(PACKAGES)
     assert all((ROOT / package / "__init__.py").is_file() for package in PACKAGES)
 
