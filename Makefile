@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 HALF ?= calibration
 
-.PHONY: setup check lint types contracts test test-slow test-all demo serve screenshots examples bench-faults bench-faults-5m clean
+.PHONY: setup check lint types contracts test test-slow test-all demo serve screenshots examples finding-pictures bench-faults bench-faults-5m bench-prescriptions clean
 
 setup: $(STAMP)
 
@@ -55,6 +55,11 @@ screenshots: setup
 examples: setup
 	$(BIN)/python docs/make_examples.py
 
+# A picture for each finding's page, and what is said of it, from real training: docs/findings.
+# CODES="overfitting diverged" makes these alone.
+finding-pictures: setup
+	nice $(BIN)/python docs/make_finding_pictures.py $(CODES)
+
 # The whole fault bench (hours; it goes on where it stopped), and its page in docs/.
 bench-faults: setup
 	nice $(BIN)/python -m benchmarks.faults report --half $(HALF) $(if $(REASON),--reason '$(REASON)') --write
@@ -62,6 +67,10 @@ bench-faults: setup
 # An even part of it, as CI runs it.
 bench-faults-5m: setup
 	nice $(BIN)/python -m benchmarks.faults run --half calibration --subset 5m
+
+# Twelve sick studies, each treated by its first prescription (minutes), and their page in docs/.
+bench-prescriptions: setup
+	nice $(BIN)/python -m benchmarks.prescriptions report --write
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -5,13 +5,14 @@ ENV PATH=/opt/sevenstep/bin:$PATH
 WORKDIR /build
 # The dependencies first: they change seldom, and are a layer of their own then.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-RUN mkdir recipes service worker migrations \
+RUN mkdir -p recipes service worker migrations docs/findings \
     && for package in recipes service worker migrations; do touch "$package/__init__.py"; done \
     && pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[service]'
 COPY recipes recipes
 COPY service service
 COPY worker worker
 COPY migrations migrations
+COPY docs/findings docs/findings
 RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --force-reinstall .
 
 FROM python:3.11-slim-bookworm

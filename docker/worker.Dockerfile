@@ -6,7 +6,7 @@ WORKDIR /build
 # Another package index for torch: one of CPU builds makes an image of a tenth the size.
 ARG TORCH_INDEX_URL=""
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-RUN mkdir recipes service worker migrations \
+RUN mkdir -p recipes service worker migrations docs/findings \
     && for package in recipes service worker migrations; do touch "$package/__init__.py"; done \
     && pip install --no-cache-dir --disable-pip-version-check -c constraints.txt \
        ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} '.[worker]'
@@ -14,6 +14,7 @@ COPY recipes recipes
 COPY service service
 COPY worker worker
 COPY migrations migrations
+COPY docs/findings docs/findings
 RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --force-reinstall .
 
 FROM python:3.11-slim-bookworm

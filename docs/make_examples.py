@@ -25,12 +25,12 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import tokens
 from service.access import TokenScope
+from service.server.app import create_app
+from service.server.examples import FILE
 from service.settings import Settings
-from service.web.app import create_app
+from service.use_cases import tokens
 from service.web.context import open_context
-from service.web.examples import FILE
 
 log = logging.getLogger("examples")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from service.commands import database, diagnose, run, serve, study, study_results, token
+from service.commands import database, diagnose, explain, run, serve, study, study_results, token
 
 
 def commands(app: typer.Typer) -> None:
@@ -14,6 +14,7 @@ def commands(app: typer.Typer) -> None:
     app.command()(run.check)
     app.command("lr-find")(run.lr_find)
     app.command()(diagnose.diagnose)
+    app.command()(explain.explain)
     app.command()(serve.serve)
     app.command()(serve.conductor)
     study_results.add_to(study.commands)

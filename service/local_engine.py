@@ -94,6 +94,13 @@ class LocalEngine:
             process.kill()
             self._thread.join(STOP_SECONDS)
 
+    def kill(self) -> None:
+        """End the agent at once; what it runs is lost. Safe in signal handlers."""
+        self._stopping.set()
+        process = self._process
+        if process is not None:
+            process.kill()
+
     def _watch(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():

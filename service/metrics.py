@@ -18,7 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from service.counts import Counts
+from service.use_cases.counts import Counts
 
 CACHED_SECONDS = 5.0
 """How old the database's gauges may be: below the usual scrape period of 15 s, and long

@@ -19,11 +19,11 @@ import httpx2
 import psutil
 
 from recipes.study import StudyConfig
-from service import server_file
 from service.client import Client, ClientError
-from service.reports import comparable
-from service.server_file import ServerFile
-from service.views import StudyReport, StudyView
+from service.server import server_file
+from service.server.server_file import ServerFile
+from service.views.models import StudyReport, StudyView
+from service.views.reports import comparable
 
 Result = TypeVar("Result")
 CHECKS = (1, 2, 3)

@@ -54,6 +54,14 @@ def downgrade() -> None:
     op.drop_table("kept_answer")
     op.drop_index(op.f("ix_attempt_token_sha256"), "attempt")
     op.drop_column("attempt", "token_sha256")
+    # The release before knows tokens of scope admin and worker, and sessions that may do what a
+    # write session may. A read session would gain by becoming one; what a token opened goes
+    # with it, as it would by its deletion.
+    op.execute(
+        "DELETE FROM token WHERE is_session AND (scope <> 'write' OR opened_by_id IN"
+        " (SELECT id FROM token WHERE scope NOT IN ('admin', 'worker')))"
+    )
+    op.execute("DELETE FROM token WHERE NOT is_session AND scope NOT IN ('admin', 'worker')")
     op.execute("UPDATE token SET scope = 'session' WHERE is_session")
     with op.batch_alter_table("token") as token:
         token.drop_constraint(op.f("fk_token_opened_by_id_token"), type_="foreignkey")

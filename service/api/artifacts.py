@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import anyio
 import anyio.to_thread
 from fastapi import Header, Query, Request
 from fastapi.responses import FileResponse
 
 from recipes.wire import ArtifactKind, CheckpointAnswer
-from service import artifacts
 from service.api.dependencies import ContextOf, Identifier, ReadSession
 from service.api.routing import router
-from service.artifacts import StoredFile
 from service.errors import InvalidInput
-from service.quota import Quota
-from service.web.context import Context
+from service.use_cases import artifacts
+from service.use_cases.artifacts import Upload
+from service.use_cases.quota import Quota
 from service.web.problems import documented
 
 routes = router("artifacts")
@@ -51,10 +51,23 @@ async def add_artifact(
     The body is the bytes. Checkpoints go when their trial ends, snapshots stay.
     """
     expected = x_content_sha256.lower()
-    stored = await _receive(request, context, expected)
+    quota = Quota.of(context.settings)
+    announced = request.headers.get("content-length", "")
+    size = int(announced) if announced.isdecimal() else None
+
+    def check() -> None:
+        with context.database.read() as session:
+            artifacts.check_sender(
+                session, attempt, fence=fence, trial=trial, size=size, quota=quota
+            )
 
     def add() -> CheckpointAnswer:
+        stored = upload.finish()  # from here on the file is this thread's, whoever gives up
         try:
+            if stored.sha256 != expected:
+                raise InvalidInput(
+                    "X-Content-SHA256", expected, f"the body's is {stored.sha256}: send it again"
+                )
             with context.database.write() as session:
                 return artifacts.add(
                     session,
@@ -66,13 +79,21 @@ async def add_artifact(
                     iteration=iteration,
                     file=stored,
                     store=context.artifacts,
-                    quota=Quota.of(context.settings),
+                    quota=quota,
                 )
         except BaseException:
             artifacts.discard(context.database, context.artifacts, stored.uid)
             raise
 
-    return await anyio.to_thread.run_sync(add)
+    await anyio.to_thread.run_sync(check)
+    upload = context.artifacts.upload()
+    try:
+        await _receive(request, upload)
+        return await anyio.to_thread.run_sync(add)
+    except BaseException:  # who sent it may have hung up, or the process ends
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(upload.abort)
+        raise
 
 
 @routes.get(
@@ -92,24 +113,12 @@ def get_artifact(
     )
 
 
-async def _receive(request: Request, context: Context, expected: str) -> StoredFile:
-    """The body as a file on the disk, its digest checked. Large ones never lie in memory."""
-    upload = await anyio.to_thread.run_sync(context.artifacts.upload)
-    try:
-        waiting = bytearray()
-        async for chunk in request.stream():
-            waiting += chunk
-            if len(waiting) >= CHUNK_BYTES:
-                await anyio.to_thread.run_sync(upload.write, bytes(waiting))
-                waiting.clear()
-        await anyio.to_thread.run_sync(upload.write, bytes(waiting))
-        stored = await anyio.to_thread.run_sync(upload.finish)
-    except BaseException:
-        upload.abort()
-        raise
-    if stored.sha256 != expected:
-        await anyio.to_thread.run_sync(context.artifacts.delete, stored.uid)
-        raise InvalidInput(
-            "X-Content-SHA256", expected, f"the body's is {stored.sha256}: send it again"
-        )
-    return stored
+async def _receive(request: Request, upload: Upload) -> None:
+    """The body, on its way to the disk. Large ones never lie in memory."""
+    waiting = bytearray()
+    async for chunk in request.stream():
+        waiting += chunk
+        if len(waiting) >= CHUNK_BYTES:
+            await anyio.to_thread.run_sync(upload.write, bytes(waiting))
+            waiting.clear()
+    await anyio.to_thread.run_sync(upload.write, bytes(waiting))

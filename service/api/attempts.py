@@ -11,10 +11,10 @@ from recipes.wire import (
     PointsAnswer,
     PointsRequest,
 )
-from service import attempts, points
 from service.api.dependencies import ContextOf, Identifier, WriteSession
 from service.api.routing import router
 from service.database.engine import after_commit
+from service.use_cases import attempts, points
 from service.web.problems import documented
 
 routes = router("attempts")

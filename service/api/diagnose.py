@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from service import diagnoses
 from service.api.routing import router
-from service.diagnoses import DiagnoseRequest, Diagnosis
+from service.use_cases import diagnoses
+from service.use_cases.diagnoses import DiagnoseRequest, Diagnosis
 from service.web.problems import documented
 
 routes = router("diagnose")

@@ -10,12 +10,13 @@ import anyio.to_thread
 from fastapi import Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from service import events, studies
 from service.api.dependencies import ContextOf, Identifier, StillGood
 from service.api.routing import router
-from service.stream_position import MAX_CURSOR, MAX_SEQUENCE
-from service.study_stream import MAX_GAP, Message, StudyStream, parse_named
-from service.views import EventView
+from service.streams import events
+from service.streams.stream_position import MAX_CURSOR, MAX_SEQUENCE
+from service.streams.study_stream import MAX_GAP, Message, StudyStream, parse_named
+from service.use_cases import studies
+from service.views.models import EventView
 from service.web.context import Context
 from service.web.problems import documented
 

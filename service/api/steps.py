@@ -10,7 +10,6 @@ from pydantic import Field
 
 from recipes.step import Figure
 from recipes.value import Value
-from service import steps
 from service.api.conditional import Unchanged
 from service.api.dependencies import (
     Cursor,
@@ -23,8 +22,9 @@ from service.api.dependencies import (
 )
 from service.api.routing import router
 from service.errors import NotFound
-from service.pages import charts
-from service.views import StepPage, StepView, StudyView
+from service.figures import charts
+from service.use_cases import steps
+from service.views.models import StepPage, StepView, StudyView
 from service.web.problems import documented
 
 routes = router("steps", keeps=True)

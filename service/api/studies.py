@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from recipes.study import MAX_NAME, StudyConfig, StudyState
-from service import deletion, events, reports, studies
 from service.api.conditional import Unchanged
 from service.api.dependencies import (
     ContextOf,
@@ -20,9 +19,12 @@ from service.api.dependencies import (
 )
 from service.api.routing import router
 from service.errors import InvalidInput
-from service.report_markdown import markdown
-from service.task_policy import check_task
-from service.views import StudyPage, StudyReport, StudyView
+from service.streams import events
+from service.use_cases import deletion, studies
+from service.use_cases.task_policy import check_new_task
+from service.views import reports
+from service.views.models import StudyPage, StudyReport, StudyView
+from service.views.report_markdown import markdown
 from service.web.problems import documented
 from service.web.wording import CONFIRM
 
@@ -38,7 +40,7 @@ def create_study(
     What can only be known from the task (names in `set`, `space` and `incumbent`) is checked
     once a worker has described it; a study that does not fit ends as `failed`, and says why.
     """
-    check_task(config.task, context.settings, config.task_args)
+    check_new_task(config.task, context.settings, config.task_args)
     study = studies.create(session, config)
     response.headers["Location"] = f"/api/v1/studies/{study.id}"
     return study

@@ -7,12 +7,13 @@ from urllib.parse import quote
 
 from fastapi import Query, Request, Response
 
-from service import token_views, tokens
 from service.access import Access
 from service.api.dependencies import Cursor, Identifier, Limit, ReadSession, WriteSession
 from service.api.routing import router
 from service.clock import utc_now
-from service.token_views import MadeToken, NewToken, SignInLink, TokenPage
+from service.use_cases import tokens
+from service.views import token_views
+from service.views.token_views import MadeToken, NewToken, SignInLink, TokenPage
 from service.web.problems import documented
 
 routes = router("tokens")

@@ -8,7 +8,6 @@ from fastapi import Query, Response
 from fastapi.responses import StreamingResponse
 
 from recipes.trial import TrialState
-from service import studies, trials, trials_csv
 from service.api.dependencies import (
     ContextOf,
     Cursor,
@@ -18,8 +17,10 @@ from service.api.dependencies import (
     TrialNumber,
 )
 from service.api.routing import router
-from service.trial_order import NUMBER
-from service.views import CurvesView, FindingPage, TrialPage, TrialView
+from service.use_cases import studies, trials
+from service.views import trials_csv
+from service.views.models import CurvesView, FindingPage, TrialPage, TrialView
+from service.views.trial_order import NUMBER
 from service.web.problems import documented
 
 routes = router("trials")

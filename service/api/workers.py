@@ -8,7 +8,6 @@ import anyio.to_thread
 from fastapi import Request, Response
 
 from recipes.wire import Claim, ClaimRequest, RegisterAnswer, RegisterRequest
-from service import attempts, workers
 from service.api.dependencies import (
     ContextOf,
     Cursor,
@@ -19,8 +18,9 @@ from service.api.dependencies import (
     WriteSession,
 )
 from service.api.routing import router
-from service.events import JOBS
-from service.views import WorkerPage, WorkerView
+from service.streams.events import JOBS
+from service.use_cases import attempts, workers
+from service.views.models import WorkerPage, WorkerView
 from service.web.context import Context
 from service.web.problems import documented
 from service.web.security import unknown_token

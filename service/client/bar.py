@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from recipes.step import StepReport
-from service.views import StudyView
+from service.views.models import StudyView
 
 
 class Bar:

@@ -17,13 +17,13 @@ from recipes.finding import Finding
 from recipes.step import StepReport
 from recipes.study import StudyConfig, StudyState
 from recipes.trial import TrialState
-from service import server_file
 from service.client.curves import Curves
 from service.client.errors import NoService, Unreachable, invalid_config
 from service.client.following import Observer, follow
 from service.client.stream import Event, events
 from service.client.transport import API, PAGE, Transport, study_path
-from service.views import (
+from service.server import server_file
+from service.views.models import (
     FindingPage,
     StepPage,
     StepView,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from service.views import CurvesView, CurveView
+from service.views.models import CurvesView, CurveView
 
 if TYPE_CHECKING:
     import numpy as np

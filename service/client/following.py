@@ -12,7 +12,7 @@ from service.client.errors import ClientError, StillRunning
 from service.client.patience import Patience
 from service.client.stream import QUIET_SECONDS, impatiently, listen, wait_out
 from service.client.transport import Transport, study_path
-from service.views import StepPage, StudyView
+from service.views.models import StepPage, StudyView
 
 UNJUDGED = (StepState.PENDING, StepState.RUNNING, StepState.STALE)
 

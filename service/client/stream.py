@@ -14,7 +14,7 @@ from recipes.study import StudyState
 from service.client.errors import ClientError, NotUnderstood, Refused, Unreachable, refusal
 from service.client.patience import Patience
 from service.client.transport import CONNECT_SECONDS, PASSING_STATUSES, Transport, study_path
-from service.views import StudyView
+from service.views.models import StudyView
 
 QUIET_SECONDS = 10.0
 """A stream that is silent for this long is opened anew. Below the service's keep-alive of 15 s,

@@ -20,9 +20,9 @@ from service.commands.wording import data_dir_option, serve_command
 if TYPE_CHECKING:
     from recipes.study import StudyConfig
     from service.client import Client
-    from service.server_file import ServerFile
+    from service.server.server_file import ServerFile
     from service.settings import Settings
-    from service.views import StudyReport
+    from service.views.models import StudyReport
 
 EXIT_FAILED = 1
 EXIT_NEEDS_ACTION = 3
@@ -61,6 +61,7 @@ def carry_out(config: StudyConfig, settings: Settings, options: HereOptions) -> 
     """
     from service.client import Client, ClientError
     from service.commands import launch
+    from service.commands.left_over import LOOKED_AT, left_over_line
     from service.commands.progress import display_for
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,6 +72,8 @@ def carry_out(config: StudyConfig, settings: Settings, options: HereOptions) -> 
         with launch.service(settings, slots=options.slots) as served:
             place = Place(served.file, served.is_own, settings)
             with Client.from_server_file(settings.data_dir) as client:
+                if line := left_over_line(client.studies(limit=LOOKED_AT), config.task, place):
+                    typer.echo(line, err=to_stderr)
                 with _cured(place):
                     study = served.study = client.create(config).id
                 typer.echo(f"Study {config.name} ({study}): {place.page(study)}", err=to_stderr)

@@ -46,7 +46,7 @@ def backup(
 ) -> None:
     """Back a SQLite installation up, while its service runs or not."""
     settings = settings_of(data_dir=data_dir)
-    from service.backup import back_up
+    from service.use_cases.backup import back_up
 
     with clear_errors():
         num_artifacts = back_up(settings, folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +13,7 @@ from service.commands.console import fail, whole_number
 
 if TYPE_CHECKING:
     from recipes.training_logs.options import LogOptions
-    from recipes.training_logs.reading import LogReading
-    from service.diagnoses import Diagnosis
-
-MAX_BYTES = 512 * 2**20
-"""Largest file that is read: beyond it a curve wants thinning first."""
+    from service.use_cases.diagnoses import Diagnosis
 
 
 class LogKind(enum.StrEnum):
@@ -71,7 +67,7 @@ def diagnose(
         typer.Argument(
             metavar="LOGFILE...",
             help="CSV, JSON, JSON lines, TensorBoard event files, Markdown tables, plain logs; "
-            "a folder stands for the event files in it.",
+            "each may be packed with gzip; a folder stands for the event files in it.",
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
@@ -132,7 +128,7 @@ def diagnose(
     What is guessed is said, and can be told instead. Exit code 0: everything was read;
     1: a file or a run of it was not; 2: wrong usage.
     """
-    from service.diagnoses import Diagnosis
+    from service.use_cases.diagnoses import Diagnosis
 
     options = _options(
         map or [],
@@ -205,60 +201,23 @@ def _options(names: Sequence[str], **told: object) -> LogOptions:
         fail(f"--{name}: {first['input']!r} does not fit; {first['msg'].lower()}", code=2)
 
 
-def _sources(paths: Sequence[Path]) -> Iterator[tuple[Path, list[Path]]]:
-    """What is one source, and its files: a file, or the event files of one run in a folder.
-
-    A folder without event files gives its CSV files. Folders called after a split, as Keras
-    makes them, belong to one run.
-    """
-    from recipes.training_logs.names import SPLITS
-
-    for path in paths:
-        if not path.is_dir():
-            yield path, [path]
-            continue
-        runs: dict[Path, list[Path]] = {}
-        for found in sorted(path.rglob("*tfevents*")):
-            folder = found.parent
-            is_split = folder.name.lower() in SPLITS and folder != path
-            runs.setdefault(folder.parent if is_split else folder, []).append(found)
-        for found in sorted(path.rglob("*.csv")) if not runs else ():
-            runs[found] = [found]
-        if not runs:
-            fail(f"{path}: the folder holds no event file and no CSV; name the log itself")
-        yield from runs.items()
-
-
 def _of_source(path: Path, files: Sequence[Path], options: LogOptions) -> Diagnosis:
     from recipes.training_logs.errors import LogError
-    from service.diagnoses import Diagnosis, Refused, diagnosis_of
+    from service.use_cases.diagnoses import Diagnosis, Refused, diagnosis_of
+    from service.use_cases.log_files import read_log_files
 
     source = str(path)
     try:
-        return diagnosis_of(_read(files, options, source), source)
+        return diagnosis_of(read_log_files(files, options, source=source), source)
     except LogError as error:
         return Diagnosis(refused=(Refused(name=source, source=source, why=str(error)),))
 
 
-def _read(files: Sequence[Path], options: LogOptions, source: str) -> LogReading:
-    from recipes.training_logs.reading import read_event_files, read_log
-    from recipes.training_logs.text import is_event_file
-
-    contents = [_content(path) for path in files]
-    if all(map(is_event_file, contents)):
-        return read_event_files(files, options, source=source)
-    return read_log(contents[0], options, source=source)
-
-
-def _content(path: Path) -> bytes:
+def _sources(paths: Sequence[Path]) -> list[tuple[Path, list[Path]]]:
     from recipes.training_logs.errors import LogError
+    from service.use_cases.log_files import log_sources
 
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise LogError(
-                f"the file has {path.stat().st_size:,} bytes, and {MAX_BYTES:,} are the most; "
-                "keep every tenth line of it"
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise LogError(f"the file cannot be read ({error.strerror}); name one that can") from error
+        return list(log_sources(paths))
+    except LogError as error:
+        fail(str(error))

@@ -10,7 +10,7 @@ from recipes.training_logs.diagnosis import RunDiagnosis
 from recipes.training_logs.run import Inferred
 from recipes.words import listing, number, plural, rate
 from service.commands.sparkline import sparkline
-from service.pages.format import mark
+from service.views.format import mark
 
 
 def lines_of(run: RunDiagnosis) -> Iterator[str]:
@@ -27,6 +27,7 @@ def lines_of(run: RunDiagnosis) -> Iterator[str]:
             causes = " ".join(f"{cause.sentence}" for cause in finding.causes[:3])
             yield f"    Causes, likeliest first: {causes}"
         yield f"    → {finding.action}"
+        yield f"    More: sevenstep explain {finding.code}"
     for unchecked in run.unchecked:
         yield f"  - not checked: {listing(unchecked.codes, most=20)}; {unchecked.why}"
 

@@ -11,10 +11,10 @@ from recipes.step import StepKind, StepReport, StepState
 from recipes.study import StudyState
 from recipes.words import plural, rate
 from service.commands.wording import best_value, incumbent, setting, test_value, tied
-from service.pages.format import duration, mark
+from service.views.format import duration, mark
 
 if TYPE_CHECKING:
-    from service.views import StudyReport
+    from service.views.models import StudyReport
 
 REASONS = {
     "budget": "the budget is spent",
@@ -40,8 +40,11 @@ def ending_lines(report: StudyReport, *, seconds: float) -> list[str]:
 
     Args:
         report: The study's.
-        seconds: Since the user asked for it.
+        seconds: Since the user asked for it: told of a study that has not ended.
     """
+    if report.started_at is not None and report.finished_at is not None:
+        # As its pages and its report tell it: without the start of this command's service.
+        seconds = (report.finished_at - report.started_at).total_seconds()
     lines = [f"{_how_it_ended(report)} It took {duration(seconds)}."]
     if report.problem is not None:
         problem = report.problem

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from service import server_file
 from service.commands.console import fail
+from service.server import server_file
 
 if TYPE_CHECKING:
-    from service.server_file import ServerFile
+    from service.server.server_file import ServerFile
     from service.settings import Settings
 
 START_SECONDS = 60.0

@@ -15,7 +15,7 @@ from service.commands.step_words import print_step, title
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from service.views import StudyView
+    from service.views.models import StudyView
 
 
 class Lines:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from recipes.step import StepReport
 from recipes.study import StudyState
-from service.commands.budget_option import budget_used
 from service.commands.console import seconds_since_start
 from service.commands.step_words import print_step, title
 from service.commands.wording import best_value, setting
-from service.pages.format import duration
 from service.pages.sentences import now as say_now
+from service.views.budget_text import budget_used
+from service.views.format import duration
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-    from service.views import StudyView
+    from service.views.models import StudyView
 
 BAR_WIDTH = 24
 REFRESH_PER_SECOND = 4.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 if TYPE_CHECKING:
-    from service.server_file import ServerFile
+    from service.server.server_file import ServerFile
 
 TIMEOUT_SECONDS = 10.0
 

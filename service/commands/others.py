@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from service import server_file
 from service.client import Client, ClientError
-from service.server_file import ServerFile
+from service.server import server_file
+from service.server.server_file import ServerFile
 
 if TYPE_CHECKING:
     from service.settings import Settings
-    from service.views import StudySummary
+    from service.views.models import StudySummary
 
 LOOK_SECONDS = 2.0
 LAST_WORDS_SECONDS = 10.0

@@ -10,11 +10,11 @@ import typer
 
 from recipes.pricing import StepPrice, price
 from recipes.words import number, plural
-from service.commands.budget_option import budget_words
 from service.commands.console import fail
 from service.commands.serve import num_slots
 from service.commands.task_option import describe_task, study_config
-from service.pages.format import STEP_NAMES, duration
+from service.views.budget_text import budget_words
+from service.views.format import STEP_NAMES, duration
 
 if TYPE_CHECKING:
     from recipes.study import StudyConfig

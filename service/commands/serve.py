@@ -18,7 +18,7 @@ from service.commands.login_link import login_link
 from service.commands.wording import serve_command
 
 if TYPE_CHECKING:
-    from service.server_file import ServerFile
+    from service.server.server_file import ServerFile
     from service.settings import Settings
 
 MOST_LOOKED_AT = 200
@@ -63,7 +63,7 @@ def serve(
         run_conductor=False if no_conductor else None,
     )
     set_up(level=settings.log_level, format=settings.log_format)
-    from service.web import serving
+    from service.server import serving
 
     stop = threading.Event()
     if exit_with_stdin:
@@ -140,7 +140,7 @@ def _announce(file: ServerFile, settings: Settings) -> None:
 def _held_back(file: ServerFile, settings: Settings) -> list[str]:
     """Names of unfinished studies whose tasks this service was not started to run."""
     from service.client import Client
-    from service.task_policy import may_run
+    from service.use_cases.task_policy import may_run
 
     with Client(file.address, file.token) as client:
         return [

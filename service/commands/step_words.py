@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from recipes.finding import Cause, Finding, Severity
 from recipes.step import StepReport
-from service.pages.format import STEP_NAMES, mark
+from service.views.format import STEP_NAMES, mark
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,6 +66,7 @@ def _say_finding(console: Console, finding: Finding, report: StepReport) -> None
     _say_causes(console, finding.causes)
     if report.action is None or finding.action != report.action.sentence:
         _say(console, f"Cure: {finding.action}", indent=4)
+    _say(console, f"More: sevenstep explain {finding.code}", indent=4)
 
 
 def _say_causes(console: Console, causes: Sequence[Cause]) -> None:

@@ -16,7 +16,7 @@ from service.commands.task_option import check_options, describe_task, study_con
 
 if TYPE_CHECKING:
     from service.client import Client
-    from service.views import StudyView
+    from service.views.models import StudyView
 
 commands = typer.Typer(help="Studies of the running service.", no_args_is_help=True)
 DataDir = Annotated[Path | None, typer.Option(help="Data directory of the service.")]
@@ -62,20 +62,23 @@ def list_studies(
             parser=whole_number("--limit", 1, 200), metavar="N", help="Most studies shown."
         ),
     ] = 20,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="Lines in full, however wide the terminal is.")
+    ] = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
     """The newest studies."""
-    from service.pages.format import mark
+    from service.commands.listing import study_line, terminal_width
 
     with running_service(data_dir) as client:
         page = client.study_page(limit)
     if as_json:
         typer.echo(page.model_dump_json(indent=2))
         return
+    width = None if wide else terminal_width()
     for study in page.items:
-        shown = mark(study.state)
-        typer.echo(f"{study.id}  {shown.sign} {shown.word:<12}  {study.name}: {study.sentence}")
+        typer.echo(study_line(study, width))
     if not page.items:
         typer.echo("No studies yet.")
     elif page.next_cursor:
@@ -176,9 +179,9 @@ def skip(
 @contextmanager
 def running_service(data_dir: Path | None) -> Iterator[Client]:
     """A client of the service that runs on this machine; ends the command if there is none."""
-    from service import server_file
     from service.client import Client, ClientError
     from service.commands.wording import data_dir_option
+    from service.server import server_file
 
     settings = settings_of(data_dir=data_dir)
     file = server_file.read(settings.data_dir)

@@ -14,7 +14,7 @@ from service.commands.console import fail, whole_number
 from service.commands.study import AsJson, DataDir, StudyId, running_service
 
 if TYPE_CHECKING:
-    from service.views import TrialSummary
+    from service.views.models import TrialSummary
 
 NUM_VALUES = 5
 """Values of a curve shown in a line; all of them with --json."""
@@ -112,7 +112,7 @@ def curves(
 
 def findings(study: StudyId, as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """What the rules saw in a study, with the next action of each."""
-    from service.pages.format import mark
+    from service.views.format import mark
 
     with running_service(data_dir) as client:
         found = client.findings(study)
@@ -123,8 +123,7 @@ def findings(study: StudyId, as_json: AsJson = False, data_dir: DataDir = None) 
         where = "" if finding.trial is None else f" (trial {finding.trial})"
         typer.echo(f"{mark(finding.severity).sign} {finding.code}{where}: {finding.sentence}")
         typer.echo(f"  → {finding.action}")
-    if not found:
-        typer.echo("No findings.")
+    typer.echo("sevenstep explain CODE says more." if found else "No findings.")
 
 
 def export(
@@ -149,7 +148,7 @@ def export(
 
 def _line(trial: TrialSummary) -> str:
     from service.commands.wording import estimate, setting
-    from service.pages.format import mark
+    from service.views.format import mark
 
     shown = mark(trial.state)
     value = "-"

@@ -100,7 +100,7 @@ def study_config(
     from recipes.setting_text import parse_incumbent, parse_settings
     from recipes.study import StudyConfig
     from recipes.study_space import study_space
-    from service.commands.budget_option import parse_budget
+    from service.views.budget_text import parse_budget
 
     search = options if isinstance(options, SearchOptions) else SearchOptions()
     task = absolute_task(options.task)
@@ -151,7 +151,7 @@ def parse_steps(text: str) -> tuple[int, ...]:
 def check_options(options: TaskOptions) -> None:
     """End the command with code 2 for what is wrong whatever the task is, before it is loaded."""
     from recipes.errors import InvalidSetting
-    from service.commands.budget_option import parse_budget
+    from service.views.budget_text import parse_budget
 
     _arguments(options.arg or [])
     if options.name is not None and not options.name.strip():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from service.database.engine import Database
     from service.settings import Settings
-    from service.token_views import TokenView
+    from service.views.token_views import TokenView
 
 commands = typer.Typer(help="Tokens of the service.", no_args_is_help=True)
 DataDir = Annotated[Path | None, typer.Option(help="Data directory of the service.")]
@@ -50,7 +50,7 @@ def create(
     """Make a token. It is printed this once, alone on standard output, and stored nowhere."""
     from pydantic import ValidationError
 
-    from service.token_views import NewToken, make
+    from service.views.token_views import NewToken, make
 
     lifetime = None if expires is None else lifetime_of(expires)
     seconds = None if lifetime is None else int(lifetime.total_seconds())
@@ -87,7 +87,7 @@ def list_tokens(
     data_dir: DataDir = None,
 ) -> None:
     """The tokens and signed-in browsers of the service, newest first; never their secrets."""
-    from service.token_views import list_tokens
+    from service.views.token_views import list_tokens
 
     with _database(data_dir) as database, database.read() as session:
         page = list_tokens(session, good_only=not ended, limit=MOST_LISTED)
@@ -110,7 +110,7 @@ def revoke(
     data_dir: DataDir = None,
 ) -> None:
     """Make a token worthless, within a second and for good; sessions it opened go with it."""
-    from service.tokens import revoke
+    from service.use_cases.tokens import revoke
 
     with _database(data_dir) as database, database.write() as session:
         revoke(session, token)
@@ -124,8 +124,8 @@ def link(
 ) -> None:
     """A link to the service that runs on this machine; it signs one browser in, once."""
     settings = settings_of(data_dir=data_dir)
-    from service import server_file
     from service.commands.login_link import login_link
+    from service.server import server_file
 
     file = server_file.read(settings.data_dir)
     if file is None or not file.is_alive:

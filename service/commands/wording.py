@@ -99,6 +99,6 @@ def serve_command(settings: Settings, task: str) -> str:
 
 
 def _is_built_in(task: str) -> bool:
-    from service.task_policy import BUILT_IN
+    from service.use_cases.task_policy import BUILT_IN
 
     return BUILT_IN.fullmatch(task) is not None

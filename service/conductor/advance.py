@@ -18,8 +18,6 @@ from recipes.failpoint import failpoint
 from recipes.plan import Next
 from recipes.step import StepKind, StepState
 from recipes.study import StudyState
-from service import events
-from service.attempt_end import stop_work
 from service.clock import database_now, utc_now
 from service.conductor.decisions import Begin, Decision, Fail, GoOn, Judge, PlanJobs, decide
 from service.conductor.recipe import SEVENSTEP, Recipe
@@ -30,7 +28,9 @@ from service.database.models import StepRun, Study
 from service.database.statements import plain_text
 from service.repositories import step_runs, studies, trials
 from service.settings import Settings
-from service.spending import active_seconds
+from service.streams import events
+from service.use_cases.attempt_end import stop_work
+from service.use_cases.spending import active_seconds
 
 log = logging.getLogger(__name__)
 

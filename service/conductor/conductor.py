@@ -14,10 +14,10 @@ from service.conductor.recipe import SEVENSTEP, Recipe
 from service.database.engine import Database
 from service.dispatch.agents import AgentDispatcher
 from service.dispatch.dispatcher import Dispatcher
-from service.events import CONDUCTOR
 from service.repositories import attempts, studies
-from service.retention import Housekeeping
 from service.settings import Settings
+from service.streams.events import CONDUCTOR
+from service.use_cases.retention import Housekeeping
 
 __all__ = ["Conductor", "advance"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from service import attempts
 from service.clock import database_now
 from service.database.engine import Database
 from service.repositories import attempts as repository
 from service.settings import Settings
+from service.use_cases import attempts
 
 log = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from recipes.study import StudyConfig, StudyState
 from service.conductor.recipe import Recipe
 from service.database.models import StepRun, Trial
 from service.repositories import curves, step_runs, studies, trials
+from service.repositories.stored import config_of, description_of, outcome_of
 from service.repositories.studies import ACTIVE
 from service.settings import Settings
-from service.spending import budget_state
-from service.stored import config_of, description_of, outcome_of
+from service.use_cases.spending import budget_state
 
 SEARCHES = tuple(
     kind.number for kind in (StepKind.COARSE_SEARCH, StepKind.FINE_SEARCH, StepKind.LOOP)

@@ -12,13 +12,13 @@ from recipes.run import JobKind
 from recipes.search.allowance import iterations_per_epoch
 from recipes.step import Continued, StepPlan, TrialPlan
 from recipes.trial import TrialCause, TrialState
-from service import events
 from service.clock import utc_now
 from service.conductor.snapshot import Snapshot, StepSnapshot
 from service.database.models import Trial
-from service.points import record
 from service.repositories import jobs, step_runs, studies
 from service.repositories.jobs import NewJob
+from service.streams import events
+from service.use_cases.points import record
 
 PLAIN_ENGINE = "plain"
 

@@ -18,7 +18,7 @@ from recipes.failpoint import failpoint
 from service.database import schema
 from service.database.listening import Listener
 from service.database.write_ahead_log import use_write_ahead_log
-from service.events import Hub
+from service.streams.events import Hub
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import URL
 from sqlalchemy.orm import Session
 
-from service.events import Hub
+from service.streams.events import Hub
 
 log = logging.getLogger(__name__)
 

@@ -22,10 +22,10 @@ from recipes.wire import (
     PointsRequest,
     RegisterRequest,
 )
-from service import attempts as use_cases
-from service import workers
 from service.database.engine import Database
 from service.settings import Settings
+from service.use_cases import attempts as use_cases
+from service.use_cases import workers
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from service import deletion, steps, studies
 from service.api.dependencies import ContextOf, Identifier, StepNumber
 from service.errors import InvalidInput, ServiceError
 from service.pages.forms import read_form
 from service.pages.rendering import render
+from service.use_cases import deletion, steps, studies
 from service.web.context import Context
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.pages.format import duration, number
-from service.views import StudyView
+from service.views.format import duration, number
+from service.views.models import StudyView
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from recipes.step import StepReport, StepState
 from recipes.study import StudyState
-from service.views import StudyView
+from service.views.models import StudyView
 
 APPLIED = {"widen": "run it again over the wider range", "loop": "begin the next round"}
 """Kinds of action that the service can apply itself, and what that means."""

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from service import events
-from service.pages.format import STEP_NAMES, mark, plural
-from service.views import EventView
+from service.streams import events
+from service.views.format import STEP_NAMES, mark, plural
+from service.views.models import EventView
 
 LATELY = 8
 """Happenings that a study's page tells."""

@@ -9,8 +9,8 @@ from recipes.hypothesis import Effect, Hypothesis
 from recipes.plan import ROUND_START
 from recipes.result import Best, Result
 from recipes.step import StepReport, StepState
-from service.pages.format import STEP_NAMES, STEP_PURPOSES, Mark, mark
-from service.views import StudyView
+from service.views.format import STEP_NAMES, STEP_PURPOSES, Mark, mark
+from service.views.models import StudyView
 
 NUM_STEPS = 7
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from recipes.outcome import Initialisation
-from service.pages.format import number
-from service.views import CurvesView, CurveView
+from service.views.format import number
+from service.views.models import CurvesView, CurveView
 
 UPDATE_RATIO = "update_ratio/"
 """Begins the names of curves of single parameters' update ratios."""

@@ -8,9 +8,9 @@ import anyio.to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from service import tokens
 from service.api.dependencies import ContextOf, WriteSession
 from service.pages.rendering import render
+from service.use_cases import tokens
 from service.web.context import Context
 from service.web.problems import problem_response
 from service.web.security import COOKIE, has_own_origin

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from recipes.study import LAST_STEP
-from service import studies
 from service.api.dependencies import ContextOf
 from service.pages import study_form
-from service.pages.format import STEP_NAMES
 from service.pages.forms import form_token, read_form
 from service.pages.rendering import render
 from service.pages.study_form import StudyForm
 from service.settings import Settings
+from service.use_cases import studies
+from service.views.format import STEP_NAMES
 from service.web.context import Context
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)

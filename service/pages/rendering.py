@@ -13,12 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from recipes.step import Figure
-from service.pages import access, assets, charts, format, results, sentences, trial_table
+from service.figures import charts
+from service.figures.figure_table import figure_table
+from service.pages import access, assets, sentences, trial_table
 from service.pages.budget import budget_lines
-from service.pages.figure_table import figure_table
-from service.pages.shell import curl
 from service.version import VERSION
-from service.views import TrialSummary
+from service.views import finding_docs, format, results
+from service.views.models import TrialSummary
+from service.views.shell import curl
 
 MOST_SHOWN = 8
 """Most entries of something learned that a page writes out."""
@@ -57,6 +59,7 @@ def environment() -> Environment:
         fact=_fact,
         figure_table=figure_table,
         group_of=trial_table.group_of,
+        has_page=_has_page,
         interval=results.interval,
         line_of=sentences.line_of,
         mark=format.mark,
@@ -107,6 +110,11 @@ def about(study_id: str) -> dict[str, Any]:
         "base": f"/studies/{study_id}",
         "base_api": f"/api/v1/studies/{study_id}",
     }
+
+
+def _has_page(code: str) -> bool:
+    """Whether a finding's code has a page: those that rules of another release gave may not."""
+    return code in finding_docs.codes()
 
 
 def _coded(value: str) -> Markup:

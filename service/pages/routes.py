@@ -10,14 +10,20 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from recipes.study import StudyState
-from service import events, studies, trials, workers
 from service.api.dependencies import ContextOf, Identifier, ReadSession
 from service.errors import InvalidInput
-from service.pages import actions, login, new_study, step_pages, trial_pages, worker_pages
+from service.pages import (
+    actions,
+    finding_pages,
+    login,
+    new_study,
+    step_pages,
+    trial_pages,
+    worker_pages,
+)
 from service.pages.access import may_write
 from service.pages.api_docs import api_docs
 from service.pages.choices import choices, commands
-from service.pages.format import STEP_NAMES, mark
 from service.pages.forms import form_token
 from service.pages.happenings import lately
 from service.pages.ladder import ladder
@@ -25,10 +31,13 @@ from service.pages.rendering import about, render
 from service.pages.sentences import crew, has_live_worker, now
 from service.pages.step_pages import best_first
 from service.pages.trial_table import trial_table
+from service.streams import events
+from service.use_cases import studies, trials, workers
+from service.views.format import STEP_NAMES, mark
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 # In this order: /studies/new is no study.
-for part in (login, new_study, step_pages, trial_pages, worker_pages, actions):
+for part in (login, new_study, step_pages, trial_pages, worker_pages, finding_pages, actions):
     routes.include_router(part.routes)
 
 STUDIES_SHOWN = 50

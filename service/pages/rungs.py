@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recipes.wire import AttemptState
-from service.pages.format import number, plural
-from service.views import AttemptView, TrialView
+from service.views.format import number, plural
+from service.views.models import AttemptView, TrialView
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from recipes.space import Categorical, Float, Int
 from recipes.step import Action, StepState
 from recipes.study import StudyState
 from recipes.wire import WorkerState
-from service.pages.format import STEP_NAMES, duration, estimate, mark, number, plural
-from service.views import ActionView, StudySummary, StudyView, WorkerView
+from service.views.format import STEP_NAMES, duration, estimate, mark, number, plural
+from service.views.models import ActionView, StudySummary, StudyView, WorkerView
 
 
 def now(study: StudyView, *, has_worker: bool) -> str:

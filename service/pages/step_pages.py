@@ -7,17 +7,18 @@ from fastapi.responses import HTMLResponse, Response
 
 from recipes.result import Best
 from recipes.step import StepKind, StepReport
-from service import events, studies, trials
 from service.api.dependencies import Identifier, ReadSession, StepNumber
 from service.api.steps import Pass, Round
 from service.pages.access import may_write
 from service.pages.choices import choices, commands, rerun_command
 from service.pages.diagnoses import diagnoses
-from service.pages.format import STEP_NAMES, STEP_PURPOSES
 from service.pages.forms import form_token
 from service.pages.rendering import about, render
 from service.pages.sentences import not_run
 from service.pages.trial_table import trial_table
+from service.streams import events
+from service.use_cases import studies, trials
+from service.views.format import STEP_NAMES, STEP_PURPOSES
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 

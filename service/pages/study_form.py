@@ -16,7 +16,7 @@ from recipes.study import LAST_STEP, StudyConfig
 from recipes.study_space import check_settings
 from service.errors import InvalidInput
 from service.settings import Settings
-from service.task_policy import check_task
+from service.use_cases.task_policy import check_new_task
 from service.web.wording import message_of
 
 LOG_FROM = 100.0
@@ -92,7 +92,7 @@ def filled(fields: Mapping[str, str], settings: Settings) -> StudyForm:
     form.payload = dict(_payload(form))
     try:
         config = StudyConfig.model_validate(form.payload)
-        check_task(config.task, settings, config.task_args)
+        check_new_task(config.task, settings, config.task_args)
         check_settings(config)
     except ValidationError as error:
         for found in error.errors(include_url=False):

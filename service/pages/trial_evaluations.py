@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from recipes.outcome import Initialisation
 from recipes.trial import TrialCause
-from service.pages.format import estimate, words
-from service.views import EvaluationView, TrialView
+from service.views.format import estimate, words
+from service.views.models import EvaluationView, TrialView
 
 FAILED_BY: Mapping[str, str] = {
     "error": "It failed: the task raised an error.",

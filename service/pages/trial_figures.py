@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 from recipes.step import Figure, Series
-from service.pages.format import number, words
 from service.pages.trial_evaluations import BestEpoch
-from service.views import CurvesView, CurveView
+from service.views.format import number, words
+from service.views.models import CurvesView, CurveView
 
 ROLES = {"train": "train", "val": "val", "test": "good"}
 EVALUATED = "eval_"

@@ -11,17 +11,18 @@ from fastapi.responses import HTMLResponse, Response
 
 from recipes.space import SearchSpace
 from recipes.trial import TrialPurpose, TrialState
-from service import events, studies, trials
 from service.api.dependencies import Identifier, ReadSession, TrialNumber
 from service.errors import InvalidInput
-from service.pages.format import STEP_NAMES, plural
 from service.pages.layers import layer_tables
 from service.pages.rendering import about, render
 from service.pages.rungs import rungs
 from service.pages.trial_evaluations import best_epoch, evaluation_rows, trial_sentence
 from service.pages.trial_figures import trial_figures
 from service.pages.trial_table import trial_table
-from service.trial_order import RUNG
+from service.streams import events
+from service.use_cases import studies, trials
+from service.views.format import STEP_NAMES, plural
+from service.views.trial_order import RUNG
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 

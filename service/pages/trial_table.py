@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from recipes.trial import TrialState
-from service.pages.format import number, plural, words
-from service.views import TrialSummary
+from service.views.format import number, plural, words
+from service.views.models import TrialSummary
 
 MAX_NAMES = 8
 """Most hyperparameters with a column; the trial's own page has all of them."""

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from recipes.wire import AttemptState, WorkerState
-from service import workers
 from service.api.dependencies import ContextOf, Identifier, ReadSession
 from service.clock import utc_now
 from service.pages.rendering import render
 from service.pages.sentences import crew
 from service.repositories.attempt_history import WorkerAttempt
+from service.use_cases import workers
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 

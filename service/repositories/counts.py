@@ -22,6 +22,8 @@ COUNTED_ATTEMPTS = (
     AttemptState.LOST,
 )
 """The states that few attempts are in; those of most grow with every study there ever was."""
+ARTIFACTS_LOCK = 7_007_002
+"""Key of the Postgres advisory lock under which all artifacts are added up."""
 OPEN_STUDIES = tuple(state for state in StudyState if not state.has_ended)
 
 
@@ -62,12 +64,30 @@ def oldest_beat() -> Select[datetime | None]:
     return select(func.min(Study.active_since)).where(Study.state.in_(ACTIVE))
 
 
-def artifact_bytes(session: Session, study_id: int | None = None) -> int:
+def hold_artifact_bytes(session: Session) -> None:
+    """Be the only transaction that adds up all artifacts, until this one has ended.
+
+    On SQLite a write session is alone as it is.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(ARTIFACTS_LOCK)))
+
+
+def artifact_bytes(
+    session: Session, study_id: int | None = None, *, besides_trial: int | None = None
+) -> int:
     """Bytes that artifacts hold: all of them, or one study's.
 
     There are at most a few of each trial, so that adding them up takes milliseconds.
+
+    Args:
+        session: Any session.
+        study_id: A study's row; None: all studies'.
+        besides_trial: A trial's row, whose artifacts are left out.
     """
     query = select(func.coalesce(func.sum(Artifact.size), 0))
     if study_id is not None:
         query = query.where(Artifact.study_id == study_id)
+    if besides_trial is not None:
+        query = query.where(Artifact.trial_id != besides_trial)
     return int(session.scalar(query) or 0)

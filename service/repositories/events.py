@@ -14,7 +14,7 @@ from recipes.study import StudyState
 from service.clock import utc_now
 from service.database.models import Event, Study
 from service.repositories import studies
-from service.views import EventView, StudyEventView
+from service.views.models import EventView, StudyEventView
 
 OPEN = tuple(state for state in StudyState if not state.has_ended)
 """States of studies in which something may still happen."""

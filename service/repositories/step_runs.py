@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from recipes.finding import Finding as FindingValue
 from recipes.step import StepKind, StepReport, StepState
 from service.database.models import Finding, StepRun
-from service.stored import report_of
+from service.repositories.stored import report_of
 
 
 def of_study(session: Session, study_id: int) -> Sequence[StepRun]:

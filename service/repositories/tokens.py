@@ -58,7 +58,7 @@ def add(
         session: A write session.
         name: For people, in lists.
         digest: SHA-256 of the token, in hex.
-        scope: See ``service.tokens``.
+        scope: See ``service.use_cases.tokens``.
         now: When it is made.
         expires_at: When it stops being good; None: never.
         is_session: Whether it is a browser's.
@@ -88,7 +88,7 @@ def add_unless_known(
         session: A write session.
         name: For people, in lists.
         digest: SHA-256 of the token, in hex.
-        scope: See ``service.tokens``.
+        scope: See ``service.use_cases.tokens``.
         now: When it is made.
     """
     row = {"uid": new_uid(), "name": name, "sha256": digest, "scope": scope, "created_at": now}

@@ -7,17 +7,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service import counts
-from service.artifacts import ArtifactStore
 from service.conductor.pulse import Pulse
-from service.counts import Counts
 from service.database.engine import Database
 from service.errors import SchemaTooOld
-from service.events import Hub
 from service.metrics import Metrics
 from service.repositories import artifacts
 from service.settings import Settings, prepare_data_dir
-from service.tokens import TOKENS
+from service.streams.events import Hub
+from service.use_cases import counts
+from service.use_cases.artifacts import ArtifactStore
+from service.use_cases.counts import Counts
+from service.use_cases.tokens import TOKENS
 
 UPLOAD_SECONDS = 3600.0
 """Longest that a file may have no row yet: its upload, and the transaction after it."""

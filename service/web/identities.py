@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import anyio.to_thread
 
-from service import tokens
 from service.access import Access
 from service.database.engine import Database
+from service.use_cases import tokens
 
 FRESH_SECONDS = 0.5
 """How long an answer of the database holds. A token that another process revoked is

@@ -66,6 +66,9 @@ ROUTES: Mapping[str, Need] = MappingProxyType(
         "health": Need.NOTHING,
         "readiness": Need.NOTHING,
         "docs_page": Need.NOTHING,
+        "findings_page": Need.NOTHING,
+        "finding_page": Need.NOTHING,
+        "finding_picture": Need.NOTHING,
         "login_page": Need.NOTHING,
         "login": Need.NOTHING,
         # the API, reading

@@ -17,12 +17,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from recipes.finding import Cause, Finding, Severity
 from recipes.step import Action, Figure, Series, StepContext, StepKind, StepReport, StepState
 from recipes.study import StudyConfig
-from service import studies, tokens
 from service.access import TokenScope
 from service.conductor.conductor import Conductor
 from service.dispatch.scripted import ScriptedDispatcher
+from service.server.app import create_app
 from service.settings import Settings
-from service.web.app import create_app
+from service.use_cases import studies, tokens
 from service.web.context import Context, open_context
 from tests.service_tests.support import Falling, PlainStep, recipe
 

@@ -69,6 +69,7 @@ class States:
         found += [f"/studies/{whole}/trials/{number}" for number in (0, 1)]
         found += [f"/studies/{running}/trials/{number}" for number in self.trials.values()]
         found += ["/workers", *(f"/workers/{uid}" for uid in self.workers.values())]
+        found += ["/findings", "/findings/overfitting", "/findings/missing_zero_grad"]
         return [*found, "/docs", "/studies/none", "/nothing-here"]
 
 

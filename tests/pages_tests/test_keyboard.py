@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from service import studies
+from service.use_cases import studies
 from tests.pages_tests.conftest import Site
 from tests.pages_tests.states import States, every_state
 

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
 from sqlalchemy import select
 
-from service import events
 from service.database.models import Study
+from service.streams import events
 from tests.pages_tests.conftest import Site
 from tests.pages_tests.states import States, every_state
 

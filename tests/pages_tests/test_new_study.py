@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from service import studies
-from service.pages.shell import curl
 from service.pages.study_form import DEFAULTS, StudyForm, filled
 from service.settings import Settings
+from service.use_cases import studies
+from service.views.shell import curl
 from tests.pages_tests.conftest import Site
 
 

@@ -12,10 +12,10 @@ from recipes.trial import TrialCause, TrialPurpose, TrialState
 from recipes.wire import AttemptState
 from service.pages.diagnoses import diagnoses
 from service.pages.layers import layer_tables
-from service.pages.results import interval
 from service.pages.rungs import rungs
 from service.pages.trial_table import trial_table
-from service.views import AttemptView, CurvesView, CurveView, TrialView
+from service.views.models import AttemptView, CurvesView, CurveView, TrialView
+from service.views.results import interval
 from tests.recipes_tests.builders import initialisation
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from recipes.step import Figure, Series
-from service.pages import charts
-from service.pages.figure_table import MAX_ROWS, figure_table
+from service.figures import charts
+from service.figures.figure_table import MAX_ROWS, figure_table
 
 Element = ElementTree.Element
 

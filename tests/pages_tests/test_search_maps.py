@@ -10,10 +10,10 @@ from recipes.search.overlay import MOST_COLOURED, curve_overlay
 from recipes.search.setting_map import setting_map
 from recipes.space import Categorical, Float, SearchSpace
 from recipes.step import Figure, StepKind
-from service.pages import charts
+from service.figures import charts
+from service.figures.tints import NUM_TINTS, tints_of
 from service.pages.happenings import LATELY, told
-from service.pages.tints import NUM_TINTS, tints_of
-from service.views import EventView
+from service.views.models import EventView
 from tests.pages_tests.gallery_reports import NUM_SEARCHED, is_lost, search_maps, searched
 from tests.pages_tests.test_search_figures import texts, with_class
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from recipes.study import StudyState
-from service import studies
+from service.use_cases import studies
 from tests.pages_tests.conftest import Site
 from tests.pages_tests.gallery import whole_study
 from tests.pages_tests.gallery_reports import BEST

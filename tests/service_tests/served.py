@@ -9,9 +9,9 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from service import tokens
+from service.server.app import create_app
 from service.settings import Settings
-from service.web.app import create_app
+from service.use_cases import tokens
 from service.web.security import TokenScope
 
 HOST = "http://127.0.0.1:8080"

@@ -32,13 +32,13 @@ from recipes.wire import (
     PointsRequest,
     RegisterRequest,
 )
-from service import attempts, studies, workers
 from service.conductor.advance import advance
 from service.conductor.recipe import Recipe
 from service.database.base import Base
 from service.database.engine import Database
 from service.dispatch.scripted import Answer
 from service.settings import Settings
+from service.use_cases import attempts, studies, workers
 from tests.recipes_tests.builders import description
 
 

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
+from service.api.routing import MAX_INLINE_BYTES, StrictRequest
+from service.web.problems import InvalidJson
 from tests.service_tests.served import STUDY, Served, served
 
 
@@ -39,6 +42,20 @@ def test_cancelling_ends_a_study_once(client: Served) -> None:
     study = client.create()["id"]
     assert client.post(f"/api/v1/studies/{study}/cancel").json()["state"] == "cancelled"
     assert client.post(f"/api/v1/studies/{study}/cancel").status_code == 200
+
+
+@pytest.mark.parametrize("padding", [0, MAX_INLINE_BYTES], ids=["in the loop", "in a thread"])
+def test_a_body_reads_alike_however_long_it_is(padding: int) -> None:
+    def read(body: bytes) -> Any:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return anyio.run(StrictRequest({"type": "http", "headers": []}, receive).json)
+
+    good = b'{"lr": 0.1' + b" " * padding + b"}"
+    assert read(good) == {"lr": 0.1}
+    with pytest.raises(InvalidJson, match='send the string "NaN"'):
+        read(good.replace(b"0.1", b"NaN"))
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from recipes.wire import CheckpointAnswer, Claim
-from service.artifacts import ArtifactStore, StoredFile, add, discard, find
 from service.database.engine import Database
 from service.errors import Conflict, Fenced, InvalidInput, NotFound
 from service.repositories import artifacts as repository
+from service.use_cases.artifacts import ArtifactStore, StoredFile, add, discard, find
 from tests.service_tests.support import Bench
 
 

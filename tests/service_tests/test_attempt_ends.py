@@ -8,11 +8,11 @@ import pytest
 
 from recipes.trial import TrialCause, TrialState
 from recipes.wire import AttemptState, Claim, HeartbeatRequest
-from service import attempts, studies, trials, workers
-from service.artifacts import ArtifactStore, add
 from service.conductor.reaper import reap
 from service.errors import Fenced, InvalidInput
-from service.views import TrialView
+from service.use_cases import attempts, studies, trials, workers
+from service.use_cases.artifacts import ArtifactStore, add
+from service.views.models import TrialView
 from tests.recipes_tests.builders import description
 from tests.service_tests.support import Bench, block, outcome
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recipes.budget import Budget, Spent
 from recipes.errors import InvalidSetting
-from service.commands.budget_option import (
+from service.views.budget_text import (
     budget_text,
     budget_used,
     budget_words,

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipes.step import Figure, Series
-from service.pages import charts
-from service.pages.format import duration, mark, number, plural
-from service.pages.scales import fit
+from service.figures import charts
+from service.figures.plot import lay_out
+from service.figures.scales import fit
+from service.views.format import duration, mark, number, plural
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -60,6 +61,16 @@ def test_one_exploded_run_does_not_flatten_the_others() -> None:
     assert max(heights) - min(heights) > 100
     (edge,) = with_class(root, "c-edge")
     assert "above the figure" in (edge.findtext(f"{SVG}title") or "")
+
+
+@pytest.mark.parametrize("y", [(1.0, 1.0), (0.96, 0.99), (0.0, 0.0)])
+def test_an_accuracys_axis_ends_where_accuracies_do(y: tuple[float, ...]) -> None:
+    series = Series(name="settings", y=y, errors=(0.05, 0.05), style="dots")
+    scale = lay_out(
+        figure(series, y_label="accuracy", direction="maximize"), width=600, height=300, top=40
+    ).y
+    assert 0 <= scale.low < scale.high <= 1
+    assert all(scale.shows(value) for value in y)
 
 
 def test_log_axes_have_ticks_as_powers() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from recipes.run import JobKind
 from recipes.wire import AttemptState, HeartbeatRequest
-from service import attempts, studies
 from service.errors import Fenced, NotFound
 from service.settings import Settings
+from service.use_cases import attempts, studies
 from tests.service_tests.support import Bench, outcome
 
 
@@ -90,7 +90,7 @@ def test_what_a_slot_left_behind_is_lost_at_once(bench: Bench) -> None:
 
 
 def test_a_worker_that_said_goodbye_claims_nothing(bench: Bench, settings: Settings) -> None:
-    from service import workers
+    from service.use_cases import workers
 
     bench.create()
     worker = bench.worker()

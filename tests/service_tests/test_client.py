@@ -36,7 +36,7 @@ from service.client import (
     Unreachable,
 )
 from service.client.bar import Bar
-from service.server_file import ServerFile
+from service.server.server_file import ServerFile
 from tests.cutting_proxy import CuttingProxy, cutting
 from tests.processes import free_port, serving
 

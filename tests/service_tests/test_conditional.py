@@ -197,6 +197,16 @@ def test_a_number_is_a_number_and_true_is_true(client: Served, fields: dict[str,
     assert answer.status_code == 422
 
 
+def test_a_whole_number_may_be_written_with_a_point(client: Served) -> None:
+    """JSON has one kind of number: 1.0 is an integer (JSON Schema 2020-12, core 4.2.3)."""
+    body = {"name": "n", "task": "digits", "seed": 1.0, "budget": {"trials": 8.0}}
+    answer = client.post("/api/v1/studies", json=body)
+    assert answer.status_code == 201
+    found = client.get(f"/api/v1/studies/{answer.json()['id']}").json()
+    assert found["seed"] == 1
+    assert isinstance(found["seed"], int)
+
+
 def test_workers_are_found_one_by_one_and_page_by_page(client: Served) -> None:
     body = {"name": "w", "slots": 1, "version": "0"}
     made = [client.post("/api/v1/workers/register", json=body).json()["worker"] for _ in range(3)]

@@ -9,14 +9,14 @@ import pytest
 
 from recipes.step import StepKind, StepState
 from recipes.study import StudyState
-from service import studies, trials
 from service.conductor.advance import advance
 from service.conductor.conductor import Conductor
 from service.conductor.recipe import Recipe
 from service.database.engine import Database
 from service.dispatch.scripted import ScriptedDispatcher
-from service.reports import comparable
-from service.views import StudyReport, StudyView
+from service.use_cases import studies, trials
+from service.views.models import StudyReport, StudyView
+from service.views.reports import comparable
 from tests.service_tests.support import ONE_STEP, Bench, Falling, PlainStep, recipe
 
 THREE_STEPS = recipe(

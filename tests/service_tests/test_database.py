@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from service import events
 from service.database.engine import Database, after_commit
 from service.database.lock import lock_database
 from service.database.models import Study
 from service.errors import DatabaseInUse, DataDirError
-from service.events import Hub
 from service.settings import Settings, prepare_data_dir
+from service.streams import events
+from service.streams.events import MAX_COUNTERS, Hub
 from tests.service_tests.support import Bench
 
 
@@ -209,3 +209,42 @@ def test_a_data_directory_that_cannot_be_written(tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(DataDirError, match="set SEVENSTEP_DATA_DIR"):
         prepare_data_dir(Settings(data_dir=file / "data"))
+
+
+def test_topics_nobody_waits_at_are_forgotten_and_no_news_is_lost() -> None:
+    hub = Hub()
+    hub.publish("study:first")
+    seen = hub.version("study:first")  # on its way from its look to its wait
+    never = hub.version("study:never published yet")
+    for number in range(10 * MAX_COUNTERS):
+        hub.publish(f"study:{number}")
+    assert len(hub._versions) <= MAX_COUNTERS
+
+    hub.publish("study:first")
+    hub.publish("study:never published yet")
+    assert hub.wait_blocking("study:first", seen, 0.0) > seen
+    assert hub.wait_blocking("study:never published yet", never, 0.0) > never
+
+
+def test_a_topic_somebody_waits_at_is_not_forgotten() -> None:
+    hub = Hub()
+    hub.publish("study:mine")
+
+    async def wait() -> bool:
+        task = asyncio.create_task(hub.wait_any({"study:mine": 1}, 30))
+        await asyncio.sleep(0)
+        for number in range(2 * MAX_COUNTERS):
+            hub.publish(f"study:{number}")
+        assert hub.version("study:mine") == 1
+        assert not task.done()
+        hub.publish("study:mine")
+        return await task
+
+    assert asyncio.run(wait())
+
+
+def test_everybody_looks_who_has_looked_before_everything_was_published() -> None:
+    hub = Hub()
+    seen = hub.version("never published")
+    hub.publish_everything()
+    assert hub.wait_blocking("never published", seen, 0.0) > seen

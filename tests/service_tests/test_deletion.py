@@ -13,16 +13,16 @@ import pytest
 from recipes.failpoint import VARIABLE
 from recipes.study import StudyState
 from recipes.wire import ArtifactKind
-from service import studies
-from service.artifacts import ArtifactStore, add
 from service.database.engine import Database
-from service.deletion import delete_study
 from service.errors import InvalidState, NotFound
 from service.repositories import events as event_repository
 from service.repositories import removal
 from service.repositories import studies as repository
-from service.retention import Housekeeping
 from service.settings import Settings
+from service.use_cases import studies
+from service.use_cases.artifacts import ArtifactStore, add
+from service.use_cases.deletion import delete_study
+from service.use_cases.retention import Housekeeping
 from tests.service_tests.support import Bench, block, outcome
 
 OF_NO_STUDY = {"worker", "token", "kept_answer"}
@@ -146,11 +146,11 @@ def test_every_slice_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
 KILLED = """
 import sys
 from pathlib import Path
-from service.artifacts import ArtifactStore
+from service.use_cases.artifacts import ArtifactStore
 from service.database.engine import Database
-from service.deletion import delete_study
+from service.use_cases.deletion import delete_study
 from service.repositories import removal
-from service.retention import Housekeeping
+from service.use_cases.retention import Housekeeping
 from service.settings import Settings
 url, folder, study = sys.argv[1:]
 removal.CURVES_AT_ONCE = removal.ROWS_AT_ONCE = 1

@@ -65,7 +65,10 @@ def test_as_a_page_that_needs_nothing_else(log: Path, tmp_path: Path) -> None:
     assert "&lt;b&gt;&amp;.csv" in text
     assert "<b>&" not in text
     assert "<script" not in text
-    assert not re.search(r"(?:src|href)=|url\(|@import", text)
+    assert not re.search(r'(?:src|href)="(?!#about-|data:image/svg)|url\(|@import', text)
+    assert '<a href="#about-overtraining">' in text
+    assert '<article id="about-overtraining">' in text
+    assert set(re.findall(r'href="#([\w-]+)"', text)) <= set(re.findall(r'id="([\w-]+)"', text))
 
 
 def test_files_that_are_none_do_not_hinder_the_others(log: Path, tmp_path: Path) -> None:

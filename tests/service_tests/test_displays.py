@@ -11,10 +11,10 @@ from recipes.budget import Budget
 from recipes.result import Best, Result
 from recipes.step import StepKind, StepReport, StepState
 from recipes.study import StudyState
-from service import studies
 from service.commands.lines import Lines
 from service.commands.live import LiveView
-from service.views import StepView, StudyView
+from service.use_cases import studies
+from service.views.models import StepView, StudyView
 from tests.service_tests.support import Bench, PlainStep, recipe
 
 STEPS = recipe(PlainStep(StepKind.INITIAL_LOSS, jobs=(2,)))

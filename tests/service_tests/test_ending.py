@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from recipes.study import StudyConfig, StudyState
 from service.commands.carry_out import Place, interrupted
 from service.commands.ending import ending_lines
 from service.commands.wording import data_dir_option, estimate, serve_command, setting
-from service.server_file import ServerFile
+from service.server.server_file import ServerFile
 from service.settings import Settings, default_data_dir
-from service.views import StudyReport
+from service.views.format import between
+from service.views.models import StudyReport
 
 BEST = Best(
     trial=41,
@@ -65,7 +67,8 @@ def finding(code: str, severity: Severity, trial: int | None = None) -> Finding:
 
 def said(**fields: Any) -> list[str]:
     given = {"state": StudyState.COMPLETED, "reason": "finished", "steps": (), "findings": ()}
-    report = StudyReport.model_construct(**{**given, "problem": None, **fields})
+    unset = dict.fromkeys(("problem", "started_at", "finished_at"))
+    report = StudyReport.model_construct(**{**given, **unset, **fields})
     return ending_lines(report, seconds=72.0)
 
 
@@ -118,6 +121,17 @@ def test_a_whole_study_ends_with_its_result() -> None:
         "  No other optimizer.",
         "Findings: overfitting (2 times), 1 note.",
     ]
+
+
+def test_a_study_took_what_its_pages_say_it_took() -> None:
+    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    ended = begun + timedelta(seconds=34)
+    steps = (step(StepKind.INITIAL_LOSS),)
+    (line, *_) = said(steps=steps, started_at=begun, finished_at=ended)
+    assert line.endswith(" It took 34 s.")
+    assert f"took {between(begun, ended)}" in line
+    (line, *_) = said(steps=steps, started_at=begun)
+    assert line.endswith(" It took 1 min 12 s.")  # the command's
 
 
 def test_the_newest_result_counts() -> None:

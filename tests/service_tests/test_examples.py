@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from service.server.app import create_app
+from service.server.examples import FILE, examples
 from service.settings import Settings
-from service.web.app import create_app
-from service.web.examples import FILE, examples
 
 JSON = "application/json"
 

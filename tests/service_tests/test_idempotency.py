@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from service import tokens
 from service.access import TokenScope
 from service.database.engine import Database
 from service.database.models import KeptAnswer, Study
+from service.server.app import create_app
 from service.settings import Settings
-from service.web.app import create_app
+from service.use_cases import tokens
 from tests.service_tests.served import HOST, STUDY, Served, served
 
 STUDIES = "/api/v1/studies"

@@ -6,11 +6,11 @@ import pytest
 
 from recipes.study import StudyConfig, StudyState
 from recipes.trial import TrialPurpose
-from service import studies, trials, workers
 from service.database.engine import Database
 from service.errors import NotFound
 from service.settings import Settings
-from service.trial_order import ordered
+from service.use_cases import studies, trials, workers
+from service.views.trial_order import ordered
 from tests.pages_tests.states import States, every_state
 
 

@@ -14,10 +14,10 @@ from sqlalchemy import Select, create_engine, text
 from recipes.wire import AttemptState
 from service.access import TokenScope
 from service.conductor.pulse import STILL_SECONDS, Pulse, is_fresh, pulse_file
-from service.counts import Counts
-from service.counts import read as read_counts
 from service.metrics import Metrics
 from service.repositories import counts as repository
+from service.use_cases.counts import Counts
+from service.use_cases.counts import read as read_counts
 from tests.service_tests.served import Served, served
 from tests.service_tests.support import Bench, block
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from service import server_file
 from service.client import Client, NoService, Unreachable
 from service.commands.carry_out import Place, again
 from service.commands.launch import Served, service
 from service.commands.others import StayUp, of_others
-from service.server_file import ServerFile
+from service.server import server_file
+from service.server.server_file import ServerFile
 from service.settings import Settings
 from tests.processes import serving, sevenstep, wait_for
 

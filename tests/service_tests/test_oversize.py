@@ -12,7 +12,7 @@ import httpx2
 import psutil
 import pytest
 
-from service.server_file import ServerFile
+from service.server.server_file import ServerFile
 from tests.processes import serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

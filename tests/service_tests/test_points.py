@@ -8,8 +8,8 @@ import pytest
 
 from recipes.trial import TrialCause, TrialState
 from recipes.wire import AttemptState, Claim, HeartbeatRequest
-from service import attempts, trials
 from service.errors import ConflictingPoints, Fenced, InvalidInput, NotFound
+from service.use_cases import attempts, trials
 from tests.service_tests.support import Bench, block, outcome
 
 

@@ -61,12 +61,13 @@ def test_a_failure_names_its_causes_in_order_and_one_action() -> None:
     assert [line.strip() for line in text.splitlines()[1:]] == [
         "Saw first. Stopped.",
         *[text.splitlines()[2].strip(), "Causes, likeliest first:"],
-        *["1. first by 0.", "2. first by 1."],
-        *[text.splitlines()[6].strip(), "Likely cause: second by 0.", "Cure: Mend second."],
+        *["1. first by 0.", "2. first by 1.", "More: sevenstep explain first"],
+        *[text.splitlines()[7].strip(), "Likely cause: second by 0.", "Cure: Mend second."],
+        "More: sevenstep explain second",
         "→ Mend first.",
     ]
     assert text.splitlines()[2].endswith(" first")
-    assert text.splitlines()[6].endswith(" second: Saw second.")
+    assert text.splitlines()[7].endswith(" second: Saw second.")
     assert text.count("Saw first.") == 1
     assert text.count("Mend first.") == 1
 

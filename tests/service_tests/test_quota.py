@@ -6,18 +6,23 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from recipes.wire import Claim
-from service import artifacts
 from service.access import TokenScope
-from service.artifacts import ArtifactStore
 from service.errors import NoRoom
-from service.quota import Quota
+from service.repositories.counts import artifact_bytes
+from service.use_cases import artifacts
+from service.use_cases.artifacts import ArtifactStore
+from service.use_cases.quota import Quota
 from tests.service_tests.served import Served, served
 from tests.service_tests.support import Bench
 
@@ -96,7 +101,7 @@ def test_the_answer_is_507_and_nothing_stays(client: Served, tmp_path: Path) -> 
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from service.artifacts import ArtifactStore
+from service.use_cases.artifacts import ArtifactStore
 from service.errors import NoRoom
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 store = ArtifactStore(Path(sys.argv[1]))
@@ -125,3 +130,41 @@ def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
     assert "make room" in done.stdout
     (kept,) = tmp_path.iterdir()
     assert os.path.getsize(kept) == 90_000
+
+
+def test_two_studies_at_once_do_not_pass_the_whole(bench: Bench) -> None:
+    claims = []
+    for slot in (0, 1):
+        bench.planned([1])
+        claims.append(bench.must_claim(bench.worker(), slot))
+    quota = Quota(all_bytes=1000)
+    both_are_in = threading.Barrier(2)
+    store = ArtifactStore(bench.settings.artifacts_dir)
+
+    def send(claim: Claim) -> bool:
+        file = store.put(b"x" * 600)
+        try:
+            with bench.database.write() as session:
+                if not bench.database.is_sqlite:  # there the second one cannot even begin
+                    session.execute(select(1))
+                    both_are_in.wait(20)
+                artifacts.add(
+                    session,
+                    claim.attempt,
+                    fence=claim.fence,
+                    trial=0,
+                    epoch=1,
+                    iteration=1,
+                    file=file,
+                    store=store,
+                    quota=quota,
+                )
+                time.sleep(0.2)  # the commit comes after the other one has looked
+        except NoRoom:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(send, claims)) == [False, True]
+    with bench.database.read() as session:
+        assert artifact_bytes(session) == 600

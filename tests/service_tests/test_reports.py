@@ -10,11 +10,12 @@ import pytest
 from recipes.space import Float
 from recipes.study import StudyConfig
 from recipes.trial import TrialState
-from service import studies, trials, trials_csv
 from service.errors import InvalidInput
-from service.repeat import command
-from service.report_markdown import markdown, plain
-from service.views import StudyReport
+from service.use_cases import studies, trials
+from service.views import trials_csv
+from service.views.models import StudyReport
+from service.views.repeat import command
+from service.views.report_markdown import markdown, plain
 from tests.recipes_tests.builders import description
 from tests.service_tests.rungs import TwoRungs, so_far
 from tests.service_tests.support import Bench, block, recipe

@@ -9,8 +9,8 @@ from sqlalchemy import update
 
 from service.clock import utc_now
 from service.database.models import KeptAnswer, Study
-from service.retention import Housekeeping
 from service.settings import Settings
+from service.use_cases.retention import Housekeeping
 from tests.service_tests.support import Bench
 from tests.service_tests.test_deletion import ended, left, opened
 

@@ -6,7 +6,7 @@ import pytest
 
 from recipes.trial import TrialCause, TrialState
 from recipes.wire import AttemptState
-from service.retry import Ending, GiveUp, Retry, after
+from service.use_cases.retry import Ending, GiveUp, Retry, after
 
 
 def decide(

@@ -10,8 +10,6 @@ from recipes.step import JobPlan, StepContext, StepKind, StepPlan, TrialPlan
 from recipes.study import StudyState
 from recipes.trial import TrialCause, TrialState
 from recipes.wire import ArtifactKind, AttemptState, Claim
-from service import studies, trials
-from service.artifacts import ArtifactStore, add
 from service.conductor.advance import _write, advance
 from service.conductor.conductor import Conductor
 from service.conductor.decisions import PlanJobs, decide
@@ -19,9 +17,11 @@ from service.conductor.recipe import Recipe
 from service.conductor.snapshot import read
 from service.dispatch.scripted import ScriptedDispatcher
 from service.errors import InvalidInput
-from service.reports import comparable
 from service.repositories import artifacts as artifact_repository
-from service.views import StudyReport, StudyView, TrialView
+from service.use_cases import studies, trials
+from service.use_cases.artifacts import ArtifactStore, add
+from service.views.models import StudyReport, StudyView, TrialView
+from service.views.reports import comparable
 from tests.service_tests.rungs import Climbing, TwoRungs, so_far
 from tests.service_tests.support import Bench, PlainStep, block, outcome, recipe
 

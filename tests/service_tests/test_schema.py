@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,15 @@ from alembic.operations import Operations
 from sqlalchemy.engine import make_url
 
 from recipes.study import StudyState
-from service import studies
 from service.conductor.active_clock import ActiveClock
 from service.database import schema
 from service.database.base import Base
 from service.database.engine import Database
+from service.database.models import Token
 from service.database.write_ahead_log import use_write_ahead_log
 from service.errors import SchemaTooNew, SchemaTooOld
 from service.settings import Settings
+from service.use_cases import studies
 from tests.service_tests.support import Bench, block, outcome
 
 OpenDatabase = Callable[[str], Database]
@@ -237,3 +239,42 @@ def test_a_migration_that_fails_leaves_nothing(
 
     with database.read() as session:
         assert sa.inspect(session.connection()).get_table_names() == []
+
+
+def test_a_downgrade_keeps_what_the_release_before_can_read(
+    database_url: str, open_database: OpenDatabase
+) -> None:
+    database = open_database(database_url)
+    rows = [  # id, scope, is_session, opened_by_id
+        (1, "admin", False, None),
+        (2, "worker", False, None),
+        (3, "write", False, None),
+        (4, "read", False, None),
+        (5, "link", False, 1),
+        (6, "read", True, 4),
+        (7, "admin", True, 1),
+        (8, "write", True, 3),
+        (9, "write", True, None),  # from before
+    ]
+    with database.write() as session:
+        for key, scope, is_session, opened_by in rows:
+            session.add(
+                Token(
+                    id=key,
+                    uid=f"token{key}",
+                    name=scope,
+                    sha256=f"{key:064x}",
+                    scope=scope,
+                    is_session=is_session,
+                    opened_by_id=opened_by,
+                    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+                )
+            )
+            session.flush()
+    database.dispose()
+
+    schema.downgrade(make_url(database_url), "0002")
+
+    with database.write() as session:
+        found = session.execute(sa.text("SELECT id, scope FROM token ORDER BY id")).all()
+    assert [tuple(row) for row in found] == [(1, "admin"), (2, "worker"), (9, "session")]

@@ -18,12 +18,12 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from service import tokens
 from service.access import TokenScope
 from service.dispatch.scripted import ScriptedDispatcher
 from service.errors import ServiceError
+from service.server.app import create_app
 from service.settings import Settings
-from service.web.app import create_app
+from service.use_cases import tokens
 from service.web.context import Context, open_context
 from tests.processes import free_port, wait_for
 from tests.service_tests.support import Falling

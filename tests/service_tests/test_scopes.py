@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from fastapi import Request
 
-from service import tokens
 from service.access import Access, TokenScope
 from service.pages.forms import FIELD, form_token
+from service.server.app import create_app
 from service.settings import Settings
-from service.web.app import create_app
+from service.use_cases import tokens
 from service.web.scopes import ROUTES, SESSIONS_FOR, TOKENS_FOR, Need, RouteTable
 from service.web.security import COOKIE
 from tests.architecture_tests.repository import REFERENCE, section

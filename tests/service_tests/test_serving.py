@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import sqlite3
 import stat
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
 
 from recipes.study import StudyConfig
 from service.client import Client, Event, Unreachable
-from tests.processes import serving, sevenstep
+from tests.processes import SEVENSTEP, serving, sevenstep, wait_for
 
 CONFIG = StudyConfig(name="first", task="digits")
 
@@ -172,3 +176,73 @@ def test_study_commands_need_a_service_and_work_with_one(tmp_path: Path) -> None
         assert ended.returncode == 0
         shown = sevenstep("study", "show", study, "--data-dir", str(tmp_path))
         assert "Cancelled" in shown.stdout
+
+
+@contextlib.contextmanager
+def idle_worker(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [*SEVENSTEP, "serve", "--port", "0", "--slots", "1", "--data-dir", str(data_dir)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        log = data_dir / "worker.log"
+        wait_for(lambda: log.exists() and "slots: cpu" in log.read_text(), what="the worker")
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def test_ctrl_c_ends_a_service_whose_worker_waits_for_work(tmp_path: Path) -> None:
+    with idle_worker(tmp_path) as process:
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        took = time.monotonic() - began
+    assert took < 3
+    assert json.loads((tmp_path / "server.json").read_text())["pid"] is None
+
+
+def test_a_goodbye_ends_the_claims_that_wait(tmp_path: Path) -> None:
+    with serving(tmp_path) as (_, file), httpx2.Client(base_url=f"{file.address}/api/v1") as http:
+        http.headers["Authorization"] = f"Bearer {file.token}"
+        body = {"name": "w", "slots": 1, "version": "0", "devices": ["cpu"]}
+        worker = http.post("/workers/register", json=body).json()["worker"]
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(
+                http.post,
+                f"/workers/{worker}/claim",
+                json={"slot": 0, "wait_seconds": 20},
+                timeout=30,
+            )
+            time.sleep(0.5)
+            assert not waiting.done()
+            began = time.monotonic()
+            assert http.delete(f"/workers/{worker}").status_code == 204
+            assert waiting.result(15).status_code == 404
+            assert time.monotonic() - began < 1.5
+
+
+def test_a_second_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
+    """With a worker that does not hear: it is stopped, as one is that swaps."""
+    with idle_worker(tmp_path) as process:
+        agent = _child(process.pid)
+        os.kill(agent, signal.SIGSTOP)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert process.poll() is None
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        took = time.monotonic() - began
+    assert took < 2
+    assert not Path(f"/proc/{agent}").exists()
+
+
+def _child(parent: int) -> int:
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        children = (task / "children").read_text().split()
+        if children:
+            return int(children[0])
+    raise LookupError(f"process {parent} has no child")

@@ -10,13 +10,13 @@ import pytest
 
 from recipes.step import StepContext, StepKind, StepPlan
 from recipes.study import StudyState
-from service import studies, workers
 from service.conductor.active_clock import ActiveClock
 from service.conductor.recipe import Recipe
 from service.dispatch.scripted import ScriptedDispatcher
 from service.repositories.spending import Progress
-from service.spending import eta_seconds
-from service.views import StudyView
+from service.use_cases import studies, workers
+from service.use_cases.spending import eta_seconds
+from service.views.models import StudyView
 from tests.service_tests.rungs import Climbing, TwoRungs
 from tests.service_tests.support import Bench, PlainStep, outcome, recipe
 
@@ -94,7 +94,7 @@ def test_a_decision_sees_budget_search_and_options(bench: Bench) -> None:
 
 
 def test_stale_searches_are_not_looked_at(bench: Bench) -> None:
-    from service import steps as verbs
+    from service.use_cases import steps as verbs
 
     looking = Looking()
     made = recipe(TwoRungs(count=2), looking)

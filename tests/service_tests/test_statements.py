@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from recipes.step import Action, StepKind, StepReport, StepState
 from recipes.study import StudyState
-from service import steps, studies, trials, workers
 from service.clock import utc_now
 from service.database.models import StepRun
 from service.repositories import step_runs
+from service.use_cases import steps, studies, trials, workers
 from tests.service_tests.support import Bench
 
 FEW, MANY = 3, 30

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from recipes.cli import build
-from service.views import StudyView
+from service.views.models import StudyView
 from tests.processes import Installation, wait_for
 
 pytestmark = [pytest.mark.xdist_group("processes"), pytest.mark.timeout(240)]

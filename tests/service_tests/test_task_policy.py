@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from recipes.built_in import BUILT_IN_TASKS
 from service.errors import InvalidInput
 from service.settings import Settings
-from service.task_policy import check_task, held_back, may_run
+from service.use_cases.task_policy import check_new_task, check_task, held_back, may_run
 from tests.service_tests.support import Bench
+from worker.tasks import BUILT_IN
 
 
 @pytest.mark.parametrize(
@@ -99,6 +101,25 @@ def test_built_in_tasks_read_in_the_allowed_folders_alone(
     assert may_run("tabular", strict, args) is answer
     assert may_run("tabular", closed, args) is False
     assert may_run("tabular", free, args) is True
+
+
+@pytest.mark.parametrize("task", BUILT_IN_TASKS)
+def test_a_new_study_may_name_every_built_in_task(task: str, settings: Settings) -> None:
+    check_new_task(task, settings.model_copy(update={"allow_task_files": False}))
+
+
+def test_the_names_are_the_workers() -> None:
+    assert set(BUILT_IN_TASKS) == set(BUILT_IN)
+
+
+def test_a_name_that_nobody_has_is_refused_at_once(settings: Settings) -> None:
+    with pytest.raises(InvalidInput, match=r"task: 'digitz'.*did you mean 'digits'\?"):
+        check_new_task("digitz", settings)
+    with pytest.raises(
+        InvalidInput, match=r"'nothing'.*built in are digits, digits-conv, image_f"
+    ):
+        check_new_task("nothing", settings)
+    assert may_run("nothing", settings)  # one that is there is for the worker to explain
 
 
 def test_a_path_that_is_refused_is_named_with_the_setting(bench: Bench) -> None:

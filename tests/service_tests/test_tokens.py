@@ -14,13 +14,13 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from recipes.wire import AttemptState
-from service import preshared, tokens
 from service.access import Access, TokenScope
 from service.clock import utc_now
 from service.database.engine import Database
 from service.database.models import Attempt, Token
 from service.errors import InvalidInput, NotFound
 from service.settings import Settings
+from service.use_cases import preshared, tokens
 from tests.processes import serving, sevenstep
 from tests.recipes_tests.builders import description
 from tests.service_tests.served import Served, served

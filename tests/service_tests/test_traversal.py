@@ -9,9 +9,9 @@ from urllib.parse import quote, unquote
 import pytest
 
 from recipes.wire import ArtifactKind
-from service.artifacts import ArtifactStore
 from service.errors import NotFound
-from service.task_policy import may_run
+from service.use_cases.artifacts import ArtifactStore
+from service.use_cases.task_policy import may_run
 from service.web.scopes import ROUTES, Need
 from tests.service_tests.served import HOST, Served, served
 from tests.service_tests.test_scopes import ALL, PATHS

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 from service.pages.trial_figures import trial_figures
-from service.views import CurvesView, CurveView
+from service.views.models import CurvesView, CurveView
 
 
 def curve(metric: str, split: str, *values: float) -> CurveView:

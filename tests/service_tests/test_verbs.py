@@ -12,11 +12,11 @@ from recipes.step import Action, StepContext, StepKind, StepReport, StepState
 from recipes.study import StudyConfig, StudyState
 from recipes.trial import TrialState
 from recipes.wire import AttemptState, HeartbeatRequest
-from service import attempts, steps, studies, trials
 from service.conductor.recipe import Recipe
 from service.errors import InvalidInput, InvalidState, NotFound
-from service.verbs import Situation, possible, refusal
-from service.views import StudyView
+from service.use_cases import attempts, steps, studies, trials
+from service.use_cases.verbs import Situation, possible, refusal
+from service.views.models import StudyView
 from tests.recipes_tests.builders import description
 from tests.service_tests.support import Bench, PlainStep, outcome
 

@@ -10,8 +10,9 @@ from recipes.step import StepKind, StepState
 from recipes.study import StudyState
 from recipes.trial import TrialState
 from recipes.wire import WorkerState
-from service import events, studies, trials, workers
 from service.errors import InvalidInput, InvalidState, NotFound
+from service.streams import events
+from service.use_cases import studies, trials, workers
 from tests.service_tests.support import Bench, PlainStep, outcome, recipe
 
 

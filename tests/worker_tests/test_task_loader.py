@@ -50,7 +50,10 @@ def test_a_built_in_task_loads_by_name() -> None:
 
 @pytest.mark.parametrize("name", ["image_folder", "image_folder-mlp", "tabular"])
 def test_a_built_in_task_says_which_arguments_it_needs(name: str) -> None:
-    assert "--arg path=..." in problem_of(name).cure
+    problem = problem_of(name)
+    assert "--arg path=..." in problem.cure
+    assert "path: " in problem.cure  # what it is, by the task's own words
+    assert problem.file is None  # nothing in our file would mend it
 
 
 def test_a_task_loads_by_file_with_and_without_its_class(tmp_path: Path) -> None:

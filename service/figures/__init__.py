@@ -1,0 +1,1 @@
+"""Figures as SVG and as tables, drawn in Python from their numbers."""

@@ -1,0 +1,1 @@
+"""What happens in studies, in order, to whoever listens."""

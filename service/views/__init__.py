@@ -1,0 +1,1 @@
+"""What the service answers, as models, Markdown and CSV; read from rows, never written."""
