@@ -76,8 +76,8 @@ def missing_values(task: BenchTask, draw: Draw) -> None:
             return inputs, targets
         count = round(draw.pick(mild=1, severe=0.1 * len(inputs)))
         rows = torch.randperm(len(inputs), generator=generator_of(draw))[:count]
-        changed = inputs.clone()
-        changed.flatten(1)[rows, draw.seed % inputs[0].numel()] = float("nan")
+        changed = inputs.clone(memory_format=torch.contiguous_format)
+        changed.view(len(inputs), -1)[rows, draw.seed % inputs[0].numel()] = float("nan")
         return changed, targets
 
     task.change_data(change)
