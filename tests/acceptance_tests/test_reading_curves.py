@@ -234,7 +234,7 @@ def test_a_rate_too_high_to_settle_is_confirmed_by_the_probe():
 
     assert report.learned["curve_findings"][0] == "lr_too_high", report.sentence
     assert report.evidence["probe"] == "confirmed"
-    assert "schedule=cosine" in report.action.sentence
+    assert "Start at 1e-2, the probe's rate" in report.action.sentence  # layers died at 0.1
 
 
 def test_three_epochs_say_little():

@@ -47,9 +47,20 @@ def test_errors_are_whiskers_on_dots_and_a_band_around_a_line() -> None:
 
 
 def test_whiskers_fit_on_the_axis() -> None:
-    root = drawn(figure(Series(name="mean", y=(0.9, 0.95), errors=(0.1, 0.1), style="dots")))
-    tops = [float(e.get("d", "").split(" ")[1].split("h")[0]) for e in with_class(root, "c-error")]
-    assert len(set(tops)) == 2
+    root = drawn(figure(Series(name="mean", y=(0.8, 0.85), errors=(0.1, 0.1), style="dots")))
+    assert len(set(whisker_tops(root))) == 2
+
+
+def test_whiskers_end_where_the_metric_does() -> None:
+    root = drawn(figure(Series(name="mean", y=(0.93, 0.95), errors=(0.1, 0.1), style="dots")))
+    assert len(set(whisker_tops(root))) == 1
+    assert "1.1" not in texts(root, "c-tick")
+
+
+def whisker_tops(root: Element) -> list[float]:
+    """Where the whiskers end, in pixels from the top."""
+    paths = [each.get("d", "") for each in with_class(root, "c-error")]
+    return [float(path.split(" ")[1].split("h")[0]) for path in paths]
 
 
 def test_what_diverged_has_a_place_below_where_more_is_better() -> None:
