@@ -14,7 +14,8 @@ class EffectKind(StrEnum):
     """Whether a change did what was expected of it."""
 
     CONFIRMED = "confirmed"  # better by more than the noise
-    REFUTED = "refuted"  # not better: no gain beyond the noise, or worse
+    LIKELY = "likely"  # better by half of the noise or more: kept, though not shown
+    REFUTED = "refuted"  # no better, or by less than that: taken back
     UNTESTED = "untested"  # the round ended without a run that could tell
 
 

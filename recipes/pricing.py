@@ -10,7 +10,7 @@ from recipes.description import TaskDescription
 from recipes.loop.advice import CATALOGUE
 from recipes.loop.finals import SEEDS
 from recipes.loop.situation import MOST_REFUTED
-from recipes.search.allowance import FIRST_OVERHEAD, iterations_per_epoch
+from recipes.search.allowance import FIRST_OVERHEAD, JOB_SECONDS, iterations_per_epoch
 from recipes.search.early_discard import discards_early
 from recipes.search.halving import epochs_per_trial, rungs
 from recipes.search.round_plan import DEFAULT_ROUNDS
@@ -27,6 +27,12 @@ from recipes.words import plural
 MOST_ROUNDS = 1 + MOST_REFUTED * len(CATALOGUE)
 """With a budget a study goes on while advice is left: a first round, then every kind of advice
 as often as it may fail."""
+
+SHORT_TRIALS = (
+    " Trials this short take longer to hand out and to write down than to train: reckon with "
+    "several times as long, and with a budget of time with as many fewer settings."
+)
+"""Of tasks whose mean trial is shorter than a job is meant to be (``JOB_SECONDS``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +196,7 @@ def _rounds(
         more = max(0, min(MOST_ROUNDS - rounds, int((left - total) / later)))
         rounds, total = rounds + more, total + more * later
         while_advised = ", while there is advice left"
+    is_short = first * seconds_per_epoch < JOB_SECONDS
     finals = SEEDS[0] * (2 if config.incumbent else 1)
     return (
         StepPrice(
@@ -200,7 +207,7 @@ def _rounds(
             _wall(total, seconds_per_epoch, slots),
             f"At most {plural(rounds, 'round')} of {plural(trials, 'setting')}, up to "
             f"{options.fine_epochs} epochs each, and about {repeats} repeats with new seeds"
-            f"{while_advised}.",
+            f"{while_advised}.{SHORT_TRIALS if is_short else ''}",
         ),
         StepPrice(
             StepKind.CURVES.number,

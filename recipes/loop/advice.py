@@ -70,7 +70,7 @@ class Advice:
 
 def _extend_range(now: Situation) -> Change | None:
     """The best lies at a soft edge of the fine box: search on beyond it."""
-    edges = now.context.learned.get("edges") or ()
+    edges = now.edges
     space = now.base.space
     changes: dict[str, Any] = {}
     for edge in edges:
@@ -142,7 +142,7 @@ def _larger_model(now: Situation) -> Change | None:
     names = ", ".join(f"{name} {each.low} to {each.high}" for name, each in changed.items())
     return Change(
         ("underfitting",),
-        f"Make the model larger: {names}. The training data are not fitted.",
+        f"Search larger models: {names}. The training data are not fitted.",
         {name: [each.low, each.high] for name, each in changed.items()},
         _with(now, space=now.base.space.replace(**changed), unfix=tuple(changed)),
     )

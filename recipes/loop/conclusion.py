@@ -121,11 +121,13 @@ def _compared(
         spread = pooled_sd([best, present])
         error = noise_between(best, present, spread, metric=metric) / TELL_APART
     told_apart = abs(gain) > TELL_APART * error
+    found = "best setting is" if gain > 0 else "setting that the search found is"
     verb = "better than" if gain > 0 else "worse than"
+    consequence = "." if gain > 0 else ": keep the incumbent."
     sentence = (
-        f"The incumbent has {metric} {present.value:.4g}; the best setting is "
+        f"The incumbent has {metric} {present.value:.4g}; the {found} "
         f"{number(abs(gain), 2)} ± {number(error, 2)} {verb} it"
-        + ("." if told_apart else ", which is within noise: there is no reason to change.")
+        + (consequence if told_apart else ", which is within noise: there is no reason to change.")
     )
     if dict(best.params) == dict(present.params):
         sentence = (

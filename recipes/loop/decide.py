@@ -10,8 +10,9 @@ from recipes.loop.advice import CATALOGUE, Change
 from recipes.loop.situation import MOST_REFUTED, Situation, repeated
 from recipes.metric import Metric
 from recipes.search.allowance import AFTER_ROUNDS, allowance
-from recipes.search.finalists import TELL_APART, floored, pooled_sd
+from recipes.search.finalists import TELL_APART, floored, noise_between, pooled_sd
 from recipes.search.round_plan import DEFAULT_ROUNDS, RoundPlan, least_cost
+from recipes.trial import TrialPurpose
 from recipes.words import number, plural
 
 MOST_ROUNDS = 20
@@ -56,6 +57,12 @@ def decide(now: Situation) -> Decision:
         return _stop("no_gain", sentence, ())
     if context.round >= most:
         return _stop("rounds", f"{plural(most, 'round')} were asked for and are done.", rest)
+    if not unlimited and not any(each.purpose is TrialPurpose.REPEAT for each in context.search):
+        sentence = (
+            "The budget did not reach to repeat a setting with new seeds, so no change could be "
+            "tested."
+        )
+        return _stop("budget", sentence, rest)
     affordable = [(name, change) for name, change in open_advice if _can_pay(now, change.plan)]
     if not affordable:
         sentence = "What is left of the budget is held back for the final runs."
@@ -93,7 +100,8 @@ def _has_converged(now: Situation) -> bool:
     """Healthy curves, and the last change was within noise."""
     is_healthy = bool(now.codes) and now.codes[0] == "healthy"
     last = now.effects[-1] if now.effects else None
-    return is_healthy and last is not None and last.kind is EffectKind.REFUTED
+    within_noise = (EffectKind.LIKELY, EffectKind.REFUTED)
+    return is_healthy and last is not None and last.kind in within_noise
 
 
 def _can_pay(now: Situation, plan: RoundPlan) -> bool:
@@ -114,6 +122,11 @@ def _hypothesis(now: Situation, name: str, change: Change) -> Hypothesis:
         baseline, trial = now.best_single.value, now.best_single.number
         error, count = now.best_single.standard_error, 1
     expected = TELL_APART * floored(spread, error) * math.sqrt(2 / count)
+    rival = next((each for each in settings[1:] if math.isfinite(each.score)), None)
+    if now.best is not None and rival is not None:
+        # The test will count the validation samples too, which a rival differs on.
+        against = noise_between(now.best, rival, spread, metric=description.metric)
+        expected = max(expected, against)
     worth = f"more than {number(expected, 2)}" if math.isfinite(expected) else "a gain"
     return Hypothesis(
         advice=name,

@@ -6,7 +6,8 @@ import math
 
 from recipes.hypothesis import Effect, EffectKind, Hypothesis
 from recipes.loop.situation import hypotheses, repeated
-from recipes.search.finalists import SCORE_DECIMALS, noise_between, pooled_sd
+from recipes.search.champion import gain_of, replaces
+from recipes.search.finalists import noise_between, pooled_sd
 from recipes.step import StepContext, StepKind
 from recipes.words import number
 
@@ -29,8 +30,9 @@ def effects_so_far(context: StepContext) -> tuple[Effect, ...]:
 def effect_of(hypothesis: Hypothesis, context: StepContext) -> Effect:
     """Compare the round's best finalist with the one the change had to beat.
 
-    Confirmed: better by more than twice the standard error of the difference. Refuted:
-    not so. Untested: the round ended without repeats.
+    Confirmed: better by more than twice the standard error of the difference. Likely: by
+    more than once, so the study goes on from it. Refuted: by less, or worse. Untested: the
+    round ended without repeats.
     """
     settings = repeated(context)
     mine = [each for each in settings if each.round == hypothesis.round]
@@ -47,15 +49,28 @@ def effect_of(hypothesis: Hypothesis, context: StepContext) -> Effect:
             "with new seeds.",
         )
     after = mine[0]
-    gain = round(after.score - before.score, SCORE_DECIMALS)
-    noise = noise_between(after, before, pooled_sd(settings), metric=hypothesis.metric)
-    kind = EffectKind.CONFIRMED if gain > noise else EffectKind.REFUTED
+    gain, seed_sd = gain_of(after, before), pooled_sd(settings)
+    noise = noise_between(after, before, seed_sd, metric=hypothesis.metric)
+    if gain > noise:
+        kind = EffectKind.CONFIRMED
+    elif replaces(after, before, seed_sd, metric=hypothesis.metric):
+        kind = EffectKind.LIKELY
+    else:
+        kind = EffectKind.REFUTED
     if kind is EffectKind.CONFIRMED:
         verdict = "it helped by more than noise"
+    elif kind is EffectKind.LIKELY:
+        verdict = (
+            "that is more than one standard error and less than two, so it is kept, though not "
+            "shown to help"
+        )
     elif gain < -noise:
         verdict = "it made things worse; the study goes back to what was before"
     elif gain > 0:
-        verdict = "that is within noise, so it is not shown to help; the higher mean is kept"
+        verdict = (
+            "that is within noise, so it is not shown to help; the study goes back to what was "
+            "before"
+        )
     else:
         verdict = (
             "that is within noise, so it did not help; the study goes back to what was before"
@@ -68,5 +83,14 @@ def effect_of(hypothesis: Hypothesis, context: StepContext) -> Effect:
         noise=noise,
         sentence=f"Round {hypothesis.round} ({hypothesis.advice.replace('_', ' ')}): expected a "
         f"gain of {hypothesis.metric} over {before.value:.4g}, got {after.value:.4g} (gain "
-        f"{number(gain, 2)}, noise {number(noise, 2)}): {kind.value}; {verdict}.",
+        f"{number(gain, 2)}, noise {number(noise, 2)}{_foreseen(hypothesis, noise)}): "
+        f"{kind.value}; {verdict}.",
     )
+
+
+def _foreseen(hypothesis: Hypothesis, noise: float) -> str:
+    """The noise the hypothesis had named, where the new seeds showed another."""
+    said = number(hypothesis.expected, 2)
+    if not math.isfinite(hypothesis.expected) or said == number(noise, 2):
+        return ""
+    return f" where {said} was foreseen"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from recipes.hypothesis import Effect, EffectKind, Hypothesis
+from recipes.search.champion import standing
 from recipes.search.finalists import Finalist, finalists
 from recipes.search.round_plan import RoundPlan, first_plan, round_plan
 from recipes.search.scoring import Scored, ranked
@@ -55,6 +57,16 @@ class Situation:
         source = self.best.params if self.best else self.best_single.trial.params
         return dict(source)
 
+    @property
+    def edges(self) -> Sequence[Mapping[str, Any]]:
+        """Where the box of the best setting's round had it at an edge, as step 5 learned it."""
+        for report in reversed(self.context.history):
+            if report.kind is StepKind.FINE_SEARCH and (
+                self.best is None or report.round == self.best.round
+            ):
+                return report.learned.get("edges") or ()
+        return ()
+
     def has(self, *codes: str) -> bool:
         """Whether one of these findings was made."""
         return any(code in self.codes for code in codes)
@@ -84,13 +96,14 @@ def situation(context: StepContext, effects: Sequence[Effect]) -> Situation | No
 
 
 def repeated(context: StepContext) -> list[Finalist]:
-    """The finalists of all rounds, the best first."""
-    return finalists(context.search, context.description, TrialPurpose.REPEAT)
+    """The finalists of all rounds, the one the study stands by first (``search.champion``)."""
+    found = finalists(context.search, context.description, TrialPurpose.REPEAT)
+    return standing(found, metric=context.description.metric)
 
 
 def at_begin(context: StepContext) -> StepContext:
-    """The context with the budget as it was when the step began, so that what the step itself
-    spends does not change what it had decided."""
+    """The context as it was when the step began, so that what the step itself runs and spends
+    does not change what it had decided."""
     budget = context.budget
     spent, own = budget.spent, budget.step_spent
     before = spent.model_copy(
@@ -98,15 +111,14 @@ def at_begin(context: StepContext) -> StepContext:
             name: getattr(spent, name) - getattr(own, name) for name in type(spent).model_fields
         }
     )
-    return replace(context, budget=replace(budget, spent=before, step_spent=type(own)()))
+    return replace(
+        context, trials=(), budget=replace(budget, spent=before, step_spent=type(own)())
+    )
 
 
 def base_plan(context: StepContext) -> RoundPlan:
-    """The plan to change next: this round's when it gave the best setting, else the one that did.
-
-    A change within noise is not shown to help; of two settings that cannot be told apart the
-    one with the higher mean is kept all the same.
-    """
+    """The plan to change next: this round's when its change helped beyond noise, else the one
+    that gave the setting the study stands by."""
     if context.round == 1:
         return first_plan(context)
     settings = repeated(context)

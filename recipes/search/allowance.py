@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recipes.budget import SHARES
 from recipes.description import TaskDescription
@@ -21,7 +21,10 @@ AFTER_ROUNDS = SHARES["final"]
 FIRST_OVERHEAD = 1.2
 LARGEST_OVERHEAD = 4.0
 """Wall-clock over training time on the slots: dispatch, start of processes, idle ends of
-rungs. Guessed until the step has trials of its own, then measured."""
+rungs. Guessed until a search has been measured: this step's own trials, else the last one's."""
+
+OVERHEAD = "overhead"
+"""Its name among what a search's report measured."""
 
 JOB_SECONDS = 1.0
 """About how long a job is: short trials go together, so that handing them out stays cheap."""
@@ -61,6 +64,24 @@ class Allowance:
         waves = math.ceil(count / self.slots)
         return waves * epochs * self.seconds_per_epoch * self.overhead <= self.wall_seconds
 
+    def without(self, count: int, epochs: int) -> Allowance:
+        """What is left when so many trials of so many epochs are held back.
+
+        Args:
+            count: Trials, side by side on the slots.
+            epochs: Epochs each.
+        """
+        wall = self.wall_seconds
+        if math.isfinite(wall) and self.seconds_per_epoch > 0:
+            waves = math.ceil(count / self.slots)
+            wall = max(0.0, wall - waves * epochs * self.seconds_per_epoch * self.overhead)
+        return replace(
+            self,
+            epochs=max(0.0, self.epochs - count * epochs),
+            trials=max(0.0, self.trials - count),
+            wall_seconds=wall,
+        )
+
     @property
     def is_limited(self) -> bool:
         """Whether anything limits it."""
@@ -79,7 +100,7 @@ def allowance(context: StepContext, *, reserve: float, rounds: int = 1) -> Allow
     left = budget.left(reserve=reserve)
     own = budget.step_spent
     seconds = seconds_per_epoch(context)
-    overhead = _overhead(context)
+    overhead = measured_overhead(context)
     share = 1.0 / rounds
 
     def mine(rest: float, spent: float) -> float:
@@ -151,10 +172,17 @@ def _measured(trials: Sequence[TrialResult]) -> float:
     return sum(seconds for seconds, _ in done) / epochs if epochs else math.nan
 
 
-def _overhead(context: StepContext) -> float:
-    """Measured over this step's own trials."""
+def measured_overhead(context: StepContext) -> float:
+    """Wall-clock over training time, of this step's own trials, else of the last search."""
     trained = sum(each.outcome.seconds for each in context.trials)
     busy = trained / context.budget.slots
     if busy <= 0 or context.budget.step_spent.wall_seconds <= 0:
-        return FIRST_OVERHEAD
+        return next(
+            (
+                report.measured[OVERHEAD]
+                for report in reversed(context.history)
+                if OVERHEAD in report.measured
+            ),
+            FIRST_OVERHEAD,
+        )
     return min(max(1.0, context.budget.step_spent.wall_seconds / busy), LARGEST_OVERHEAD)

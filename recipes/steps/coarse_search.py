@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from recipes.evidence.search import SearchEvidence, search_evidence
 from recipes.finding import Finding
 from recipes.rules.registry import findings
-from recipes.search.allowance import AFTER_COARSE, allowance
+from recipes.search.allowance import AFTER_COARSE, OVERHEAD, allowance, measured_overhead
 from recipes.search.cube import to_value
 from recipes.search.early_discard import discards_early
 from recipes.search.figures import search_figures
@@ -134,6 +134,7 @@ class CoarseSearch(Step):
                 *setting_map(evidence, sentence, box=box, fixed=fixed),
                 *search_figures(evidence, sentence),
             ),
+            measured={OVERHEAD: measured_overhead(context)},
         )
 
     def _nothing_found(

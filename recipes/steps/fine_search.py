@@ -14,7 +14,14 @@ from recipes.evidence.search import SearchEvidence, search_evidence
 from recipes.finding import Finding
 from recipes.result import Result
 from recipes.rules.registry import findings
-from recipes.search.allowance import AFTER_ROUNDS, Allowance, allowance
+from recipes.search.allowance import (
+    AFTER_ROUNDS,
+    OVERHEAD,
+    Allowance,
+    allowance,
+    measured_overhead,
+)
+from recipes.search.champion import standing
 from recipes.search.early_discard import discards_early
 from recipes.search.figures import finalists_figure, search_figures
 from recipes.search.finalists import Finalist, best_setting, finalists, pooled_sd
@@ -72,13 +79,14 @@ class FineSearch(Step):
         if any(trial.purpose is TrialPurpose.REPEAT for trial in context.trials):
             return StepPlan()
         chosen, allowed = round_plan(context), round_allowance(context)
+        searching = _less_repeats(context, chosen, allowed)
         waiting = _waiting(context)
         if waiting:
-            following = next_rung_plan(context, allowed, epochs=chosen.epochs)
+            following = next_rung_plan(context, searching, epochs=chosen.epochs)
             if following is not None and following.jobs:
                 return following
-        elif _wants_generation(context, chosen, allowed):
-            return _generation(context, chosen, allowed)
+        elif _wants_generation(context, chosen, searching):
+            return _generation(context, chosen, searching)
         return _repeats(context, chosen, allowed, discard=waiting)
 
     def judge(self, context: StepContext) -> StepReport:
@@ -133,6 +141,7 @@ class FineSearch(Step):
             },
             result=study_best(context),
             figures=figures,
+            measured={OVERHEAD: measured_overhead(context)},
         )
 
     def _nothing_found(
@@ -157,19 +166,25 @@ class FineSearch(Step):
 def round_allowance(context: StepContext) -> Allowance:
     """What this round's search may still run: its share of what the finalists leave."""
     rounds = max(1, (context.max_rounds or DEFAULT_ROUNDS) - context.round + 1)
-    whole = allowance(context, reserve=AFTER_ROUNDS)
-    if math.isfinite(whole.epochs):
-        # One whole round is worth more than three halves of one.
-        total = whole.epochs + context.budget.step_spent.epochs
-        least = least_cost(context, round_plan(context))
-        rounds = max(1, min(rounds, int(total / least.epochs)))
+    whole, own = allowance(context, reserve=AFTER_ROUNDS), context.budget.step_spent
+    least = least_cost(context, round_plan(context))
+    # One whole round is worth more than three halves of one.
+    for left, spent, cost in (
+        (whole.epochs, own.epochs, least.epochs),
+        (whole.trials, own.trials, least.trials),
+    ):
+        if math.isfinite(left):
+            rounds = max(1, min(rounds, int((left + spent) / cost)))
     return allowance(context, reserve=AFTER_ROUNDS, rounds=rounds)
 
 
 def study_best(context: StepContext) -> Result | None:
-    """The best setting of the study so far: by repeats where there are some."""
+    """The setting the study stands by so far: by repeats where there are some."""
     trials = [*context.search, *context.trials]
-    settings = finalists(trials, context.description, TrialPurpose.REPEAT)
+    settings = standing(
+        finalists(trials, context.description, TrialPurpose.REPEAT),
+        metric=context.description.metric,
+    )
     searched = ranked(
         [each for each in trials if each.purpose is TrialPurpose.SEARCH], context.description
     )
@@ -185,6 +200,32 @@ def _waiting(context: StepContext) -> tuple[int, ...]:
     return tuple(
         each.number for each in context.trials if each.outcome.state is TrialState.WAITING
     )
+
+
+def _less_repeats(context: StepContext, chosen: RoundPlan, allowed: Allowance) -> Allowance:
+    """What searching may run: the fewest repeats are held back, as long as the next rung.
+
+    Without them the round could not say what its best setting is worth. All of it where the
+    budget does not reach for both: a search without repeats is better than nothing. Another
+    generation has repeats in its own price.
+    """
+    if context.trials and not _waiting(context):
+        return allowed
+    settings, seeds = FEWEST_REPEATED
+    if context.incumbent and context.round == 1:
+        settings += 1
+    count = settings * seeds
+    early = discards_early(context, chosen.extras)
+    pauses = rungs(chosen.epochs, early_discard=early)
+    done = max(map(epochs_done, context.trials), default=0)
+    following = next((each for each in pauses if each > done), chosen.epochs)
+    left = allowed.without(count, following)
+    is_enough = (
+        allowed.fits(count, done) and count <= allowed.trials
+        if context.trials
+        else left.epochs >= FEWEST_SEARCHED * pauses[0] and left.trials >= FEWEST_SEARCHED
+    )
+    return left if is_enough else allowed
 
 
 def _wants_generation(context: StepContext, chosen: RoundPlan, allowed: Allowance) -> bool:

@@ -17,6 +17,7 @@ from recipes.loop.effects import effects_so_far
 from recipes.loop.finals import final_runs, plan_finals
 from recipes.loop.situation import Situation, base_plan, repeated, situation
 from recipes.result import Result
+from recipes.search.finalists import TELL_APART
 from recipes.step import (
     Action,
     Figure,
@@ -119,6 +120,7 @@ class Loop(Step):
                 "num_seeds": best.num_seeds if best else 0,
                 "num_candidates": best.num_candidates if best else 0,
                 "num_confirmed": _count(now, EffectKind.CONFIRMED),
+                "num_likely": _count(now, EffectKind.LIKELY),
                 "num_refuted": _count(now, EffectKind.REFUTED),
             },
             action=action,
@@ -151,9 +153,10 @@ def _ending(context: StepContext, result: Result | None) -> str:
     """The final result in a sentence."""
     if result is None:
         return ""
-    best = result.best
+    best, present = result.best, result.incumbent
+    name = "Best setting" if present is None or present.gain >= 0 else "The search's best setting"
     parts = [
-        f"Best setting: {best.metric} {best.value:.4g} ± {best.standard_error:.2g} on validation "
+        f"{name}: {best.metric} {best.value:.4g} ± {best.standard_error:.2g} on validation "
         f"({plural(best.num_seeds, 'seed')}, {best.n:,} samples), best of "
         f"{best.num_candidates:,} settings."
     ]
@@ -170,9 +173,12 @@ def _ending(context: StepContext, result: Result | None) -> str:
 
 
 def _use(result: Result | None) -> str:
-    return (
-        "Train with the best setting." if result is not None else "Give the study a larger budget."
-    )
+    if result is None:
+        return "Give the study a larger budget."
+    present = result.incumbent
+    if present is not None and not present.gain > TELL_APART * present.gain_standard_error:
+        return "Keep the incumbent: no setting was shown to be better."
+    return "Train with the best setting."
 
 
 def _count(now: Situation | None, kind: EffectKind) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
 from recipes.outcome import Evaluation, MemberOutcome, Moments
+from recipes.search.champion import standing
 from recipes.search.edges import edges
 from recipes.search.finalists import finalists, noise_between, pooled_sd, tied_with
 from recipes.search.halving import epochs_per_trial, promote, rungs
@@ -322,6 +324,48 @@ def test_seeds_that_agree_by_chance_do_not_make_noise_nothing():
         TrialPurpose.REPEAT,
     )
     assert noise_between(a, b, pooled_sd([a, b]), metric="accuracy") > 0.01
+
+
+def _champion(*rounds):
+    """The label the study stands by: of each round the settings by label, with their seeds."""
+    trials, first = [], 10
+    for number, settings in enumerate(rounds, 1):
+        for label, values in settings.items():
+            trials += [
+                dataclasses.replace(each, round=number)
+                for each in repeats(values, label, first=first)
+            ]
+            first += len(values)
+    found = finalists(trials, TASK, TrialPurpose.REPEAT)
+    return standing(found, metric="accuracy")[0].label
+
+
+def test_fewer_seeds_with_a_higher_mean_do_not_take_the_place_of_more():
+    three = {"first": [0.870, 0.880, 0.874]}
+    assert _champion(three, {"one seed": [0.880]}) == "first"
+    assert _champion(three, {"far better": [0.97]}) == "far better"
+
+
+def test_a_later_setting_within_noise_does_not_take_the_place_of_an_earlier():
+    first = {"worse": [0.80, 0.81], "first": [0.82, 0.83]}
+    assert _champion(first, {"later": [0.83, 0.84]}) == "first"
+    better = {"better": [0.92, 0.93]}
+    assert _champion(first, better, {"later": [0.93, 0.94]}) == "better"
+
+
+@pytest.mark.parametrize(("gain", "label"), [(0.025, "first"), (0.04, "later")])
+def test_one_standard_error_of_the_difference_is_what_a_later_setting_must_win_by(gain, label):
+    # 300 shared samples: one standard error is 0.031.
+    assert _champion({"first": [0.82, 0.83]}, {"later": [0.82 + gain, 0.83 + gain]}) == label
+
+
+def test_a_setting_that_lost_a_seed_is_replaced_by_one_that_did_not():
+    trials = repeats([0.9, 0.9], "first", first=10)
+    outcome = trials[0].outcome.model_copy(update={"cause": TrialCause.DIVERGED})
+    trials[0] = dataclasses.replace(trials[0], outcome=outcome)
+    trials += [dataclasses.replace(each, round=2) for each in repeats([0.5], "later", first=20)]
+    found = finalists(trials, TASK, TrialPurpose.REPEAT)
+    assert [each.label for each in standing(found, metric="accuracy")] == ["later", "first"]
 
 
 def test_an_integer_range_stays_whole():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -79,6 +80,16 @@ def test_a_change_that_helps_is_confirmed_and_kept():
     effects = {each.hypothesis.advice: each for each in report.result.effects}
     assert effects["schedule"].kind is EffectKind.CONFIRMED, sentences(study.history)
     assert effects["schedule"].gain > 0.1
+    assert report.result.best.params["schedule"] == "cosine"
+
+
+def test_a_change_that_likely_helps_is_kept_and_not_called_shown():
+    study = Simulated(peak(3e-3, height=0.7, schedule=0.01), SPACE)
+    report = study.run()[-1]
+    first = report.result.effects[0]
+    assert first.kind is EffectKind.LIKELY, sentences(study.history)
+    assert first.noise / 2 < first.gain < first.noise
+    assert "though not shown to help" in study.of(7)[1].sentence
     assert report.result.best.params["schedule"] == "cosine"
 
 
@@ -195,6 +206,60 @@ def test_a_budget_of_trials_is_kept(trials):
     study = Simulated(peak(3e-3), SPACE, budget={"trials": trials})
     study.run()
     assert 0.5 * trials <= study.spent().trials <= 1.05 * trials, sentences(study.history)
+
+
+def assert_rounds_are_tested(study):
+    """Every round after the first was paid for with its repeats."""
+    rounds = {each.round for each in study.of(5)}
+    repeated = {
+        each.round for each in study.trials.values() if each.purpose is TrialPurpose.REPEAT
+    }
+    effects = study.of(7)[-1].result.effects
+    assert len(rounds) == 1 or repeated == rounds, sentences(study.history)
+    assert all(each.kind is not EffectKind.UNTESTED for each in effects)
+
+
+@pytest.mark.parametrize("trials", [32, 40, 64])
+@pytest.mark.parametrize("incumbent", [{}, {"lr": 1e-4, "weight_decay": 0.0}])
+def test_a_round_is_opened_only_where_its_repeats_are_paid(trials, incumbent):
+    study = Simulated(peak(3e-3), SPACE, budget={"trials": trials}, incumbent=incumbent)
+    study.run()
+    assert_rounds_are_tested(study)
+    assert any(each.purpose is TrialPurpose.REPEAT for each in study.trials.values())
+
+
+class Slow(Simulated):
+    """Training is a third of the time that passes."""
+
+    def wall_seconds(self):
+        return 3 * super().wall_seconds()
+
+
+@pytest.mark.parametrize("seconds", [40, 90])
+def test_where_little_of_the_time_is_training_rounds_keep_time_for_repeats(seconds):
+    study = Slow(
+        peak(3e-3),
+        SPACE,
+        budget={"wall_seconds": seconds},
+        seconds_per_epoch=0.1,
+        slots=2,
+    )
+    study.run()
+    assert_rounds_are_tested(study)
+    assert study.spent().wall_seconds <= 1.1 * seconds
+
+
+def test_a_refuted_change_is_not_kept_however_lucky_it_was():
+    study = Simulated(peak(3e-3, schedule=0.001), SPACE, seed_sd=0.02, budget={"epochs": 1500})
+    study.run()
+    kinds = []
+    for before, after in pairwise(study.of(7)[:-1]):  # the last has the final runs
+        (effect,) = after.result.effects[-1:]
+        kinds.append(effect.kind)
+        if effect.kind is EffectKind.REFUTED:
+            assert after.result.best.trial == before.result.best.trial
+            assert after.learned["base_plan"] == before.learned["base_plan"]
+    assert EffectKind.REFUTED in kinds, sentences(study.history)
 
 
 @pytest.mark.parametrize("seconds", [20, 60, 300])
