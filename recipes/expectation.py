@@ -64,6 +64,13 @@ def class_shares(description: TaskDescription) -> Sequence[float]:
     return []
 
 
+def lone_class(description: TaskDescription) -> int | None:
+    """The class that all training samples are of; None where there are several, or none."""
+    shares = class_shares(description)
+    present = [at for at, share in enumerate(shares) if share > 0]
+    return present[0] if len(present) == 1 and len(shares) > 1 else None
+
+
 def baseline_loss(description: TaskDescription) -> float | None:
     """The loss of the best constant prediction: what a model that looks at inputs must beat.
 

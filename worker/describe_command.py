@@ -82,6 +82,9 @@ def problem_of(error: AttemptError) -> TaskProblem:
     """What went wrong, as a problem of the task."""
     return error.problem or TaskProblem(
         message=error.message,
-        cure="the traceback, or what the process wrote last, shows the place",
+        cure="the traceback shows the place"
+        if error.traceback
+        else "look at what the task's code does there: nothing was raised, so the process was "
+        "ended from within (os._exit, a crash in a library) or killed (too little memory)",
         traceback=error.traceback,
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from recipes.description import TaskDescription
 from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
 from recipes.evidence.initial_loss import InitialLossEvidence
-from recipes.expectation import class_shares
+from recipes.expectation import class_shares, lone_class
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.constant_prediction import constant_prediction
 from recipes.rules.curve_lr_too_low import lr_too_low_on_curve
 from recipes.rules.registry import Precedence, rule
-from recipes.words import percent
+from recipes.words import percent, plural
 
 IMBALANCE = 0.1
 """Smallest class over the largest (row 38; SageMaker Debugger's ClassImbalance has 1 : 10)."""
@@ -25,6 +26,12 @@ ACTION = (
     "Set the last bias to the log of the classes' shares, judge by a balanced metric (return it "
     "from metrics() and name it in objective), and weigh the loss or the sampling. Cheapest "
     "experiment: the same run with the loss weighted by one over the classes' shares."
+)
+
+EMPTY_CLASS = (
+    "Look first whether labels are mapped as you mean, and num_classes is right: a class without "
+    "samples cannot be learned. Then judge by a balanced metric (return it from metrics() and "
+    "name it in objective), and weigh the loss or the sampling of the classes there are."
 )
 
 CAUSE = Cause(
@@ -44,6 +51,9 @@ def class_imbalance(evidence: InitialLossEvidence) -> Finding | None:
     shares = class_shares(evidence.description)
     if evidence.description.targets.num_out_of_range or not is_imbalanced(shares):
         return None
+    only = lone_class(evidence.description)
+    if only is not None:
+        return _one_class(evidence.description, only)
     least, most = min(shares), max(shares)
     metric = evidence.description.metric
     misleads = metric == "accuracy"
@@ -75,7 +85,35 @@ def class_imbalance(evidence: InitialLossEvidence) -> Finding | None:
                 confidence=0.6 if least == 0 else 0.1,
             ),
         ),
-        action=ACTION,
+        action=EMPTY_CLASS if least == 0 else ACTION,
+        source=SOURCE,
+    )
+
+
+def _one_class(description: TaskDescription, only: int) -> Finding:
+    """The finding where there is nothing to tell apart."""
+    samples = description.split("train").num_samples
+    return Finding(
+        code="class_imbalance",
+        severity=Severity.ERROR,
+        confidence=0.99,
+        sentence=f"There is only one class: of {plural(samples, 'training sample')} all are of "
+        f"class {only}. Always answering {only} is right every time, so nothing can be learned.",
+        evidence={"class": only, "num_train": samples, "largest_share": 1.0},
+        causes=(
+            Cause(
+                code="wrong_classes",
+                sentence="Labels were mapped wrongly, or read from the wrong column or folder.",
+                confidence=0.7,
+            ),
+            Cause(
+                code="sorted_split",
+                sentence="The samples lie sorted by class, and the split cuts off the others.",
+                confidence=0.4,
+            ),
+        ),
+        action="Count the labels in data('train') before and after each step of their "
+        "preparation; shuffle before splitting.",
         source=SOURCE,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recipes.evidence.initial_loss import InitialLossEvidence
 from recipes.finding import Adjustment, Cause, Finding, Severity
+from recipes.rules.inputs_not_normalised import are_inputs_raw
 from recipes.rules.registry import Precedence, rule
 from recipes.words import percent
 
@@ -14,6 +15,18 @@ FAIL_SHARE = 0.5
 MANY_SAMPLES = 512
 """Samples over which a share under half means something: over few, a unit that is seldom above
 zero looks dead (row 20)."""
+
+BIAS = Cause(
+    code="negative_bias",
+    sentence="The layer's bias is initialised far below zero.",
+    confidence=0.6,
+)
+OFFSET = Cause(code="input_offset", sentence="Its inputs are far from mean zero.", confidence=0.3)
+OFFSET_SEEN = Cause(
+    code="input_offset",
+    sentence="The task's inputs are not normalised, and push these units below zero.",
+    confidence=0.8,
+)
 
 SOURCE = "SageMaker Debugger's DeadRelu, over at least 512 samples; notes on diagnosis, row 20"
 
@@ -26,33 +39,31 @@ def dead_relu(evidence: InitialLossEvidence) -> Finding | None:
         return None
     fails = share > FAIL_SHARE
     few = min((state.loss.n for state in evidence.initialisations), default=0) < MANY_SAMPLES
+    is_offset = are_inputs_raw(evidence.description)
     mild = Severity.INFO if few else Severity.WARNING
     return Finding(
         code="dead_relu",
         severity=Severity.ERROR if fails else mild,
         confidence=0.95,
-        sentence=f"{percent(share)} of the ReLU units of {layer} are dead at initialisation: zero "
-        f"for every sample, where under {percent(WARN_SHARE)} is usual. No gradient passes them, "
-        f"so {'the network cannot learn' if fails else 'that part of the layer cannot learn'}.",
+        sentence=f"{percent(share)} of the ReLU units of layer {layer} are dead at "
+        f"initialisation: zero for every sample, where under {percent(WARN_SHARE)} is usual. No "
+        "gradient passes them, so "
+        f"{'the network cannot learn' if fails else 'that part of the layer cannot learn'}.",
         evidence={
             "layer": layer,
             "dead_share": share,
             "threshold": FAIL_SHARE if fails else WARN_SHARE,
         },
-        causes=(
-            Cause(
-                code="negative_bias",
-                sentence="The layer's bias is initialised far below zero.",
-                confidence=0.6,
-            ),
-            Cause(
-                code="input_offset",
-                sentence="Its inputs are far from mean zero.",
-                confidence=0.3,
-            ),
-        ),
-        action="Initialise biases with zero and weights by He's rule (init=kaiming), or use "
+        causes=(OFFSET_SEEN, BIAS) if is_offset else (BIAS, OFFSET),
+        action="Standardise the inputs first; if units are dead then too, initialise biases with "
+        "zero and weights by He's rule (init=kaiming)."
+        if is_offset
+        else "Initialise biases with zero and weights by He's rule (init=kaiming), or use "
         "LeakyReLU or GELU.",
-        changes=(Adjustment(name="init", value="kaiming"),),
+        changes=(
+            Adjustment(name="standardise", value=True)
+            if is_offset
+            else Adjustment(name="init", value="kaiming"),
+        ),
         source=SOURCE,
     )

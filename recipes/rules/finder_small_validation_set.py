@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from recipes.evidence.lr_finder import FALL_SHARE, FALL_STANDARD_ERRORS, LrFinderEvidence
+from recipes.evidence.lr_finder import (
+    FALL_SHARE,
+    FALL_STANDARD_ERRORS,
+    LrFinderEvidence,
+    Rate,
+)
 from recipes.finding import Cause, Finding, Severity
+from recipes.rules.few_samples import FEWEST_SAMPLES
 from recipes.rules.registry import Precedence, rule
 from recipes.words import number, plural, rate
 
 SOURCE = "Standard error of a difference of means; notes on diagnosis, row 32"
 
+ACTION = "Give a larger validation split in data('val')."
+
+SMALL_SPLIT = Cause(code="small_split", sentence="The validation split is small.", confidence=0.8)
+
 
 @rule("small_validation_set", Precedence.LEARNING_RATE)
 def small_validation_set_in_finder(evidence: LrFinderEvidence) -> Finding | None:
     """No rate is seen to help unseen samples, and one as large as on the training samples
-    could not be seen."""
+    could not be seen; nor, below ten samples, any."""
     lowest = evidence.lowest
     if evidence.best is not None or lowest is None or not lowest.num_unseen:
         return None
+    if lowest.num_unseen < FEWEST_SAMPLES:
+        return _hardly_any(lowest)
     fall = lowest.train_before - lowest.train_after
     noise = FALL_STANDARD_ERRORS * lowest.standard_error
     # Comparisons with NaN are false.
@@ -37,17 +49,27 @@ def small_validation_set_in_finder(evidence: LrFinderEvidence) -> Finding | None
             "lr": lowest.lr,
         },
         causes=(
-            Cause(
-                code="small_split",
-                sentence="The validation split is small.",
-                confidence=0.8,
-            ),
+            SMALL_SPLIT,
             Cause(
                 code="heavy_tail",
                 sentence="Few samples have losses far above the others'.",
                 confidence=0.3,
             ),
         ),
-        action="Give a larger validation split in data('val').",
+        action=ACTION,
+        source=SOURCE,
+    )
+
+
+def _hardly_any(lowest: Rate) -> Finding:
+    return Finding(
+        code="small_validation_set",
+        severity=Severity.ERROR,
+        confidence=0.9,
+        sentence=f"{plural(lowest.num_unseen, 'validation sample')} are too few: whatever the "
+        "loss on them does may be chance, so no rate can be seen to work.",
+        evidence={"num_val": lowest.num_unseen, "threshold": FEWEST_SAMPLES},
+        causes=(SMALL_SPLIT,),
+        action=ACTION,
         source=SOURCE,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recipes.evidence.initial_loss import InitialLossEvidence
 from recipes.finding import Cause, Finding, Severity
+from recipes.rules.inputs_not_normalised import are_inputs_constant
 from recipes.rules.registry import Precedence, rule
 from recipes.words import listing, percent
 
@@ -37,12 +38,13 @@ def frozen_parameters(evidence: InitialLossEvidence) -> Finding | None:
     """A parameter with requires_grad off, that no gradient reaches, or no optimiser sees.
 
     Unreached parameters are not counted where something else explains them: outputs that
-    do not depend on the input, or a layer of dead units.
+    do not depend on the input, a layer of dead units, or inputs that are all alike.
     """
     parameters = evidence.description.parameters
     explained = evidence.ignores_input or evidence.dead_share[1] > DEAD_SHARE
     off = [each for each in parameters if not each.trainable]
     unreached = [each for each in parameters if each.trainable and not each.reached]
+    explained = explained or are_inputs_constant(evidence.description)
     if evidence.description.outputs is None or explained:
         unreached = []
     strays = [each for each in parameters if not each.registered]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.study_curves import JudgedCurves, has_finished
 from recipes.evidence.sufficiency import NEEDS, is_enough, missing
@@ -16,6 +18,13 @@ NEED_ACCURACY = ("val_below_chance", "constant_prediction")
 
 NEED_CONSTANT_RATE = ("still_improving", "lr_too_high")
 """Rules that do not speak under a decayed learning rate."""
+
+TOO_SHORT = Cause(
+    code="too_short", sentence="The run is too short to show a fault.", confidence=0.8
+)
+NOT_MEASURED = Cause(
+    code="not_measured", sentence="What would show a fault was not measured.", confidence=0.8
+)
 
 
 @rule("healthy", Precedence.NOTE)
@@ -57,7 +66,8 @@ def inconclusive(judged: JudgedCurves) -> Finding | None:
     lacks = lacking(evidence)
     if _warned(judged) or not lacks:
         return None
-    details = [f"{_words(code)} needs {what}" for code, what in lacks.items()]
+    details = _details(lacks)
+    is_short = max(evidence.epochs, len(evidence.train_loss)) < _epochs_wanted()
     return Finding(
         code="inconclusive",
         severity=Severity.INFO,
@@ -65,14 +75,11 @@ def inconclusive(judged: JudgedCurves) -> Finding | None:
         sentence=f"Nothing stands out after {plural(evidence.epochs, 'epoch')}, but that says "
         f"little: {listing(details, most=5)}.",
         evidence={"epochs": evidence.epochs, "lacking": ", ".join(lacks)},
-        causes=(
-            Cause(
-                code="too_short",
-                sentence="The run is too short to show a fault.",
-                confidence=0.8,
-            ),
-        ),
-        action=f"Train this setting for {_epochs_wanted()} epochs or more before trusting it.",
+        causes=(TOO_SHORT if is_short else NOT_MEASURED,),
+        action=f"Train this setting for {_epochs_wanted()} epochs or more before trusting it."
+        if is_short
+        else f"It is long enough: measure what is missing, {listing(list(_wanted(lacks)))}, and "
+        "look again.",
         source=SOURCE,
     )
 
@@ -97,6 +104,21 @@ def _speaks(code: str, evidence: CurveEvidence) -> bool:
 
 def _epochs_wanted() -> int:
     return max(need.epochs for need in NEEDS.values())
+
+
+def _wanted(lacks: Mapping[str, str]) -> dict[str, list[str]]:
+    """The codes that each missing thing would let speak."""
+    wanted: dict[str, list[str]] = {}
+    for code, what in lacks.items():
+        wanted.setdefault(what, []).append(_words(code))
+    return wanted
+
+
+def _details(lacks: Mapping[str, str]) -> list[str]:
+    return [
+        f"{listing(codes, most=5)} {'needs' if len(codes) == 1 else 'need'} {what}"
+        for what, codes in _wanted(lacks).items()
+    ]
 
 
 def _words(code: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from recipes.evidence.initial_loss import InitialLossEvidence
 from recipes.evidence.overfit_sample import TAIL_ITERATIONS, OverfitEvidence
+from recipes.expectation import lone_class
 from recipes.features import median_of_last
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.dead_relu import FAIL_SHARE
+from recipes.rules.inputs_not_normalised import are_inputs_constant
 from recipes.rules.registry import Precedence, rule
 from recipes.words import number
 
@@ -46,6 +48,8 @@ def ignores_input_at_start(evidence: InitialLossEvidence) -> Finding | None:
         return None
     if not matrices[0].trainable or evidence.dead_share[1] > FAIL_SHARE:
         return None
+    if are_inputs_constant(evidence.description):
+        return None  # equal inputs have equal outputs
     return Finding(
         code="ignores_input",
         severity=Severity.ERROR,
@@ -75,6 +79,8 @@ def ignores_input(evidence: OverfitEvidence) -> Finding | None:
         return None
     if NO_SIGNAL.intersection(evidence.earlier):
         return None
+    if are_inputs_constant(evidence.description) or lone_class(evidence.description) is not None:
+        return None  # no network could do better with such data
     if evidence.p_needs_input <= P_VALUE:
         return None
     real_loss = median_of_last(best.losses, TAIL_ITERATIONS)

@@ -48,7 +48,7 @@ SOURCE = "CS231n notes, data preprocessing; notes on diagnosis, row 8, loosened 
 def inputs_not_normalised(evidence: InitialLossEvidence) -> Finding | None:
     """Float inputs with sd above 3 or below 0.001, or a mean beyond both 1 and their sd."""
     inputs = evidence.description.inputs
-    if not are_inputs_raw(evidence.description):
+    if not are_inputs_raw(evidence.description) or are_inputs_constant(evidence.description):
         return None
     stops = loss_is_far_too_high(evidence)
     consequence = (
@@ -86,6 +86,32 @@ def inputs_not_normalised(evidence: InitialLossEvidence) -> Finding | None:
 
 
 @rule("inputs_not_normalised", Precedence.DATA)
+def inputs_of_one_value(evidence: InitialLossEvidence) -> Finding | None:
+    """Every training input is one and the same number: there is nothing to learn from."""
+    inputs = evidence.description.inputs
+    if not are_inputs_constant(evidence.description):
+        return None
+    return Finding(
+        code="inputs_not_normalised",
+        severity=Severity.ERROR,
+        confidence=0.99,
+        sentence=f"The inputs are constant: every value of all {inputs.num_looked_at:,} training "
+        f"samples looked at is {number(inputs.low)}, so no sample can be told from another.",
+        evidence={"low": inputs.low, "high": inputs.high, "num_looked_at": inputs.num_looked_at},
+        causes=(
+            Cause(
+                code="empty_inputs",
+                sentence="data() returns a buffer that was never filled, or multiplies or clips "
+                "the values away.",
+                confidence=0.9,
+            ),
+        ),
+        action="In data(), print a few inputs before and after each step of their preparation.",
+        source=SOURCE,
+    )
+
+
+@rule("inputs_not_normalised", Precedence.DATA)
 def splits_on_different_scales(evidence: InitialLossEvidence) -> Finding | None:
     """A task's own validation or test inputs with another mean or scale than the training's."""
     description = evidence.description
@@ -103,6 +129,12 @@ def are_inputs_raw(description: TaskDescription) -> bool:
         return False
     offset = abs(inputs.mean) > HIGH_MEAN and abs(inputs.mean) > inputs.sd
     return inputs.sd > HIGH_SD or inputs.sd < LOW_SD or offset
+
+
+def are_inputs_constant(description: TaskDescription) -> bool:
+    """Whether all training inputs are one and the same number."""
+    inputs = description.inputs
+    return inputs.num_looked_at > 1 and inputs.low == inputs.high  # false for NaN
 
 
 def scales_differ(description: TaskDescription) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recipes.description import TargetDescription
 from recipes.evidence.initial_loss import InitialLossEvidence
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
@@ -25,25 +26,24 @@ def labels_out_of_range(evidence: InitialLossEvidence) -> Finding | None:
                 f"Set num_classes = {int(targets.high) + 1} if there are so many classes, else"
                 f" map the labels to {allowed}; then run the check again."
             )
-        first_cause = Cause(
-            code="num_classes_wrong",
-            sentence=f"num_classes is {classes} but the labels go up to {number(targets.high)}: "
-            "labels that count from 1, or a class too few.",
-            confidence=0.7,
-        )
+        causes = _class_causes(targets, classes)
     else:
         allowed = "0 to 1"
         action = "Give targets between 0 and 1, and run the check again."
-        first_cause = Cause(
-            code="targets_not_probabilities",
-            sentence="Targets of a binary or multilabel task must lie between 0 and 1.",
-            confidence=0.8,
+        causes = (
+            Cause(
+                code="targets_not_probabilities",
+                sentence="Targets of a binary or multilabel task must lie between 0 and 1.",
+                confidence=0.8,
+            ),
+            _padding(0.2),
         )
     return Finding(
         code="labels_out_of_range",
         severity=Severity.ERROR,
         confidence=0.99,
-        sentence=f"{plural(targets.num_out_of_range, 'training label')} lie outside {allowed} "
+        sentence=f"{plural(targets.num_out_of_range, 'training label')} "
+        f"{'lies' if targets.num_out_of_range == 1 else 'lie'} outside {allowed} "
         f"(first at sample {targets.first_out_of_range}; labels run from {number(targets.low)} "
         f"to {number(targets.high)}): no loss can be computed for them.",
         evidence={
@@ -53,14 +53,34 @@ def labels_out_of_range(evidence: InitialLossEvidence) -> Finding | None:
             "high": targets.high,
             "num_classes": classes,
         },
-        causes=(
-            first_cause,
-            Cause(
-                code="padding_label",
-                sentence="The value marks padding; then give it as the task's ignore_index.",
-                confidence=0.2,
-            ),
-        ),
+        causes=causes,
         action=action,
         source=SOURCE,
+    )
+
+
+def _class_causes(targets: TargetDescription, classes: int) -> tuple[Cause, ...]:
+    """What labels below 0, or from the number of classes on, may come from."""
+    too_high = Cause(
+        code="num_classes_wrong",
+        sentence=f"num_classes is {classes} but the labels go up to {number(targets.high)}: "
+        "labels that count from 1, or a class too few.",
+        confidence=0.7,
+    )
+    if not targets.low < 0:
+        return too_high, _padding(0.2)
+    below = Cause(
+        code="labels_shifted",
+        sentence="One too many was taken off labels that were to count from 0.",
+        confidence=0.3,
+    )
+    return (*([too_high] if targets.high >= classes else []), _padding(0.6), below)
+
+
+def _padding(confidence: float) -> Cause:
+    return Cause(
+        code="padding_label",
+        sentence="The value marks padding, or samples without a label; then give it as the task's "
+        "ignore_index.",
+        confidence=confidence,
     )

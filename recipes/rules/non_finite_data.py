@@ -21,13 +21,14 @@ def non_finite_data(evidence: InitialLossEvidence) -> Finding | None:
         if inputs.num_non_finite
         else ("targets", targets.num_non_finite, targets.first_non_finite)
     )
+    words = "holds NaN or infinity in its" if count == 1 else "hold NaN or infinity in their"
     return Finding(
         code="non_finite_data",
         severity=Severity.ERROR,
         confidence=0.99,
         sentence=f"{plural(count, 'training sample')} of {inputs.num_looked_at:,} looked at "
-        f"hold NaN or infinity in their {where} (first at sample {first}): the loss becomes NaN "
-        "on the first batch with one.",
+        f"{words} {where} (first at sample {first}): the loss becomes NaN on the first batch with "
+        "one.",
         evidence={
             "num_non_finite_inputs": inputs.num_non_finite,
             "num_non_finite_targets": targets.num_non_finite,

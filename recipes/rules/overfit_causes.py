@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from recipes.evidence.overfit_sample import OverfitEvidence
+from recipes.expectation import lone_class
 from recipes.finding import Cause
 from recipes.rules.ignores_input import NO_SIGNAL, P_VALUE
+from recipes.rules.inputs_not_normalised import are_inputs_constant
 from recipes.trial import TrialState
 from recipes.words import plural
 
@@ -32,7 +34,10 @@ def overfit_causes(evidence: OverfitEvidence) -> tuple[Cause, ...]:
             )
         )
     needs_none = evidence.p_needs_input is not None and evidence.p_needs_input > P_VALUE
-    if needs_none and not causes:
+    has_signal = (
+        not are_inputs_constant(evidence.description) and lone_class(evidence.description) is None
+    )
+    if needs_none and has_signal and not causes:
         causes.append(
             Cause(
                 code="ignores_input",

@@ -112,7 +112,7 @@ def _causes(evidence: CurveEvidence, decay: float | None) -> tuple[Cause, ...]:
     little_data = Cause(
         code="little_data",
         sentence=f"{plural(samples, 'training sample')} are few for "
-        f"{plural(parameters, 'parameter')}.",
+        + (f"{plural(parameters, 'parameter')}." if parameters else "this model."),
         confidence=0.6 if parameters > samples else 0.4,
     )
     weak = Cause(

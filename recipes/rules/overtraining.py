@@ -5,10 +5,11 @@ from __future__ import annotations
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.sufficiency import is_enough
 from recipes.finding import Adjustment, Cause, Finding, Severity
+from recipes.metric import Metric
 from recipes.rules.inputs_not_normalised import scales_differ
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.val_below_chance import val_below_chance
-from recipes.trend import trend
+from recipes.trend import Array, trend
 from recipes.words import number, percent, plural
 
 WARN_RISE = 0.03
@@ -69,8 +70,7 @@ def overtraining(evidence: CurveEvidence) -> Finding | None:
     score = scores.smooth if smooth_enough else scores.trained
     knows_score = len(score) == len(losses) and metric.name != "loss"
     before, now = (float(score[turn]), float(score[-1])) if knows_score else (0.0, 0.0)
-    loss_of_score = metric.gain(now, before) if knows_score else 0.0
-    only_confidence = knows_score and loss_of_score < 0
+    only_confidence = knows_score and _still_improves(metric, score[turn:])
     line = trend(losses[turn:])
     is_sure = rise > SURE_RISE
     is_strong = line is not None and line.p_rising < STRONG_P
@@ -117,6 +117,14 @@ def overtraining(evidence: CurveEvidence) -> Finding | None:
         else (Adjustment(name="weight_decay", factor=10.0, least=1e-4),),
         source=SOURCE,
     )
+
+
+def _still_improves(metric: Metric, scores: Array) -> bool:
+    """Whether the metric ends above where the loss turned, and nearer to its best since then."""
+    first, last = float(scores[0]), float(scores[-1])
+    best = float(scores.max() if metric.maximise else scores.min())
+    gained = metric.gain(first, last)
+    return gained > 0 and metric.gain(last, best) < gained
 
 
 def _confidence(*, is_sure: bool, is_strong: bool) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recipes.evidence.initial_loss import InitialLossEvidence
 from recipes.finding import Cause, Finding, Severity
+from recipes.rules.inputs_not_normalised import are_inputs_constant
 from recipes.rules.registry import Precedence, rule
 from recipes.words import percent, plural
 
@@ -23,7 +24,7 @@ SOURCE = "Notes on diagnosis, row 36 (hash-duplicate check); method.md, step 0"
 def train_val_overlap(evidence: InitialLossEvidence) -> Finding | None:
     """Identical inputs on both sides of the split, found by their hashes."""
     overlap = evidence.description.overlap
-    if not overlap.train_val:
+    if not overlap.train_val or are_inputs_constant(evidence.description):
         return None
     splits = {split.name: split for split in evidence.description.splits}
     train, val = splits["train"].num_samples, splits["val"].num_samples

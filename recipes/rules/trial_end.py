@@ -63,7 +63,8 @@ def non_finite_trial(evidence: CurveEvidence) -> Finding | None:
         confidence=0.2 if grew else 0.6,
     )
     rate_cause = _rate_too_high(0.9 if grew else 0.5)
-    how = "after it had grown for iterations" if grew else "from one iteration to the next"
+    unit = "iteration" if evidence.series.iterations else "epoch"
+    how = "after it had grown for iterations" if grew else f"from one {unit} to the next"
     return Finding(
         code="non_finite_loss",
         severity=Severity.WARNING,
@@ -85,10 +86,10 @@ def non_finite_trial(evidence: CurveEvidence) -> Finding | None:
 
 
 def _length(evidence: CurveEvidence) -> str:
-    """How long it ran; in epochs where a log tells no iterations."""
+    """How long its loss was a number; in epochs where a log tells no iterations."""
     if evidence.series.iterations:
         return plural(evidence.series.iterations, "iteration")
-    return plural(max(evidence.epochs, len(evidence.train_loss)), "epoch")
+    return plural(len(evidence.train_loss), "epoch")  # other metrics may be told beyond
 
 
 def _at(lr: float) -> str:

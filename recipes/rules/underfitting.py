@@ -10,7 +10,9 @@ from recipes.evidence.trial_series import TrialSeries
 from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.curve_lr_too_high import lr_too_high_on_curve
 from recipes.rules.curve_lr_too_low import LOW_RATIO, lr_too_low_beside_peer, lr_too_low_on_curve
+from recipes.rules.curve_stuck_at_chance import stuck_on_curve
 from recipes.rules.overfitting import gap_matters
+from recipes.rules.overtraining import overtraining
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.regularisation import heavy_regularisation
 from recipes.rules.still_improving import still_improving
@@ -48,6 +50,8 @@ def underfitting(evidence: CurveEvidence) -> Finding | None:
         return None
     if is_mode_at_fault(evidence) and _fits_in_train_mode(evidence):
         return None  # the train metric is not that of the model that is trained
+    if stuck_on_curve(evidence) is not None:
+        return None  # it learned nothing at all, which a larger model would not either
     outlook, loss = evidence.train_outlook, evidence.train_loss
     if outlook is None or outlook.gain > LEARNING_SHARE * abs(loss.end) or _is_fitted(evidence):
         return None
@@ -110,6 +114,9 @@ ACTIONS = {
     "lr_plateau": "Let the learning rate decay before changing the model. Cheapest experiment: "
     "two epochs from the best weights at a tenth of the rate.",
     "lr_low": "Raise the learning rate threefold. Cheapest experiment: as many epochs at it.",
+    "noise_ceiling": "Read the training samples with the highest loss: part of the labels may be "
+    "wrong. Cheapest experiment: the same setting at twice the width; if the train metric rises "
+    "and validation does not, what is left to fit is noise.",
     "too_small": "Double the model's width, then its depth; better features. Cheapest "
     "experiment: the same setting at twice the width; if the train metric stays, the inputs "
     "may hold no more.",
@@ -217,19 +224,24 @@ def _causes(evidence: CurveEvidence, better: list[TrialSeries]) -> tuple[Cause, 
         if drop is not None and not drop.confirms
         else ""
     )
+    turn = overtraining(evidence)
+    turned = turn is not None and not turn.evidence["only_confidence"]
     causes.append(
         Cause(
             code="too_small",
             sentence="The model is too small for the task, or its features say too little."
             + probed,
-            confidence=0.7 if probed else 0.5,
+            confidence=(0.7 if probed else 0.5) - (0.2 if turned else 0.0),
         )
     )
     causes.append(
         Cause(
             code="noise_ceiling",
-            sentence="The inputs do not say more about the targets.",
-            confidence=0.2,
+            sentence="What it went on to learn made validation worse: the rest may be noise, of "
+            "inputs that say no more or of wrong labels."
+            if turned
+            else "The inputs do not say more about the targets, or part of the labels are wrong.",
+            confidence=0.6 if turned else 0.2,
         )
     )
     return tuple(sorted(causes, key=lambda cause: -cause.confidence))

@@ -49,9 +49,10 @@ def on_common_places(curves: Curves, notes: list[str]) -> tuple[Array, dict[Key,
         common = both
         kept_keys.append(key)
     if len(common) < len(longest):
+        told = set().union(*(usable[key] for key in kept_keys))
         notes.append(
-            f"{len(longest) - len(common)} places where one of the curves has no value were left "
-            "out"
+            f"{len(told) - len(common)} of {len(told)} places were left out: there one of the "
+            "curves has no value"
         )
     at = sorted(common)
     return np.asarray(at, dtype=np.float64), {

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.sufficiency import NEEDS, missing
 from recipes.finding import Cause, Finding
 from recipes.readings import read
-from recipes.step import Figure
+from recipes.step import Figure, Series
 from recipes.steps.curve_figures import curve_figures
 from recipes.training_logs.evidence import curve_evidence
 from recipes.training_logs.run import Inferred, LoggedRun
 from recipes.trend import Array
 from recipes.value import Value
+from recipes.words import number
 
 NEED_THE_MODEL = (
     *("initial_loss_high", "initial_loss_low", "cannot_overfit", "ignores_input", "batch_mixing"),
@@ -81,7 +83,34 @@ def diagnose(run: LoggedRun) -> RunDiagnosis:
         inferred=run.inferred,
         findings=tuple(found),
         unchecked=tuple(unchecked),
-        figures=curve_figures(evidence),
+        figures=curve_figures(evidence) or _train_figure(evidence),
+    )
+
+
+def _train_figure(evidence: CurveEvidence) -> tuple[Figure, ...]:
+    """The train loss alone, where nothing was measured on validation; none without one."""
+    by_epoch, by_iteration = evidence.train_loss.trained, evidence.series.losses
+    unit, y = ("epoch", by_epoch) if len(by_epoch) else ("iteration", by_iteration)
+    x = range(1, 1 + len(by_epoch)) if len(by_epoch) else evidence.series.loss_iterations
+    if not len(y):
+        return ()
+    return (
+        Figure(
+            name="curves_loss",
+            title=f"Train loss by {unit}",
+            summary=f"Train loss goes from {number(float(y[0]))} to {number(float(y[-1]))}.",
+            x_label=unit,
+            y_label="loss",
+            direction="minimize",
+            series=(
+                Series(
+                    name="train",
+                    x=tuple(float(each) for each in x),
+                    y=tuple(float(each) for each in y),
+                    role="train",
+                ),
+            ),
+        ),
     )
 
 

@@ -35,6 +35,10 @@ def ending(
         unit: What places are.
         notes: What is worth telling is added here.
     """
+    last = float(labels[-1]) if len(labels) else math.nan
+    is_cut_off = num_epochs is not None and unit == "epoch" and last < num_epochs - 1
+    if is_cut_off:
+        notes.append(f"the log announces {num_epochs} epochs and ends at {last:g}: cut off")
     for series in (losses, curves.get(("loss", "train"), np.empty(0))):
         bad = np.flatnonzero(~np.isfinite(series))
         if len(bad) and len(bad) < len(series) and not np.isfinite(series[bad[0] :]).any():
@@ -46,9 +50,7 @@ def ending(
     val = curves.get(("loss", "val"), np.empty(0))
     if len(val) and not math.isfinite(val[-1]):
         notes.append("the validation loss ends as NaN or infinity while the train loss does not")
-    last = float(labels[-1]) if len(labels) else math.nan
-    if num_epochs is not None and unit == "epoch" and last < num_epochs - 1:
-        notes.append(f"the log announces {num_epochs} epochs and ends at {last:g}: cut off")
+    if is_cut_off:
         return TrialState.RUNNING, None
     return TrialState.COMPLETE, TrialCause.FINISHED
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ MAX_DEPTH = 6
 """Objects in one another that are looked into."""
 
 LARGEST = 1e300
+
+_BEGINS_AS_JSON = re.compile(r'(?:\{|\[\s*\{?)\s*"')
+"""An object's first key, or a list's first text or object; "[2026-..." is a line of a log."""
 
 Row = dict[str, float | str]
 
@@ -37,6 +41,28 @@ def read_json(text: str, told: Collection[str] = ()) -> list[Table] | None:
             '{"loss": [...], "val_loss": [...]}'
         )
     return tables
+
+
+def refuse_broken_json(text: str) -> None:
+    """Refuse a text that begins as a JSON document does and breaks off or goes wrong.
+
+    A log may begin with a setting as JSON: then a whole value stands at its head.
+
+    Raises:
+        LogError: It is broken JSON; names the line.
+    """
+    begun = text.lstrip("\ufeff \t\r\n")
+    if not _BEGINS_AS_JSON.match(begun):
+        return
+    try:
+        json.JSONDecoder().raw_decode(begun)
+    except RecursionError:
+        return
+    except json.JSONDecodeError as error:
+        raise LogError(
+            f"the JSON is broken at line {error.lineno}, column {error.colno} "
+            f"({error.msg.lower()}), as a file that was cut off is; give the whole of it"
+        ) from error
 
 
 def read_json_lines(text: str, told: Collection[str] = ()) -> list[Table] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Literal
 
 from recipes.training_logs.names import Role
@@ -17,8 +18,9 @@ OFTEN = 0.5
 """Rates told for each evaluation from which equal ones say that the rate was constant; one told
 at the head of a log says where it began (ours)."""
 
-WARM_UP = 0.1
-"""Share of the rows that may rise to a constant rate (the usual length of a warm-up)."""
+WARM_UP = 0.5
+"""Share of the rows that may rise to a rate that then stays: from there on a warm-up takes half
+of the run, which is a fault of its own (``schedule_misfit``)."""
 
 
 def learning_rate(
@@ -37,10 +39,11 @@ def learning_rate(
         schedule = options.schedule or ("constant" if options.lr is not None else "unknown")
         return (math.nan if options.lr is None else options.lr), schedule
     highest = max(values)
-    settled = values[int(WARM_UP * len(values)) :]
-    is_constant = max(settled) - min(settled) <= SAME * highest and settled[-1] >= highest * (
-        1 - SAME
-    )
+    least = highest * (1 - SAME)
+    settled_at = next(at for at, value in enumerate(values) if value >= least)
+    climbs = all(a <= b for a, b in pairwise(values[: settled_at + 1]))
+    is_short = settled_at <= WARM_UP * len(values)
+    is_constant = climbs and is_short and min(values[settled_at:]) >= least
     if options.schedule is not None or not is_constant:
         return highest, options.schedule or "decayed"
     return highest, "constant" if len(values) >= OFTEN * num_evaluations else "unknown"

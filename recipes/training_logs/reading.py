@@ -9,7 +9,12 @@ from pathlib import Path
 from recipes.training_logs.errors import LogError
 from recipes.training_logs.events import joined, read_events, told_apart
 from recipes.training_logs.interpretation import interpret
-from recipes.training_logs.json_log import read_json, read_json_lines, tables_of
+from recipes.training_logs.json_log import (
+    read_json,
+    read_json_lines,
+    refuse_broken_json,
+    tables_of,
+)
 from recipes.training_logs.markdown import has_markdown_table, read_markdown
 from recipes.training_logs.names import Role, role_of
 from recipes.training_logs.options import LogOptions, told_role
@@ -97,6 +102,7 @@ def _tables(text: str, options: LogOptions) -> tuple[list[Table], str]:
         lines = read_json_lines(text, told)
         if lines is not None:
             return lines, "JSON lines"
+        refuse_broken_json(text)
     if has_markdown_table(text):
         tables = read_markdown(text)
         if tables:

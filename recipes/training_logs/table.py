@@ -65,5 +65,10 @@ def table_of_rows(rows: list[dict[str, float | str]], *, name: str = "") -> Tabl
             continue
         table.columns[key] = [value if isinstance(value, float) else None for value in values]
         if texts:
-            table.notes.append(f"{key}: {texts} of its values are no numbers and were left out")
+            some = (
+                "1 value is no number and was"
+                if texts == 1
+                else f"{texts} values are no numbers and were"
+            )
+            table.notes.append(f"{key}: {some} left out")
     return table

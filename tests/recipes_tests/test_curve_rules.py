@@ -71,7 +71,8 @@ def test_a_short_run_is_never_healthy(epochs):
 
     assert "healthy" not in [each.code for each in reading]
     (note,) = [each for each in reading if each.code == "inconclusive"]
-    assert f"overtraining needs 10 epochs (it has {epochs})" in note.sentence
+    assert f"overtraining and oscillation need 10 epochs (it has {epochs})" in note.sentence
+    assert "for 10 epochs or more" in note.action
 
 
 def test_a_run_that_was_cut_off_is_never_healthy():
@@ -232,6 +233,20 @@ def test_a_poor_fit_without_gap_is_underfitting():
     assert "59.9 % on its own training samples" in finding.sentence
     assert "step 2 could memorise" in finding.sentence
     assert [cause.code for cause in finding.causes] == ["too_small", "lr_plateau", "noise_ceiling"]
+
+
+def test_a_poor_fit_whose_validation_loss_turned_may_be_label_noise():
+    losses = np.concatenate((falling(2.3, 1.22, 8), np.linspace(1.22, 1.5, 13)[1:]))
+    scores = np.concatenate((falling(0.1, 0.59, 4), np.linspace(0.59, 0.57, 17)[1:]))
+    trial = poor(val_loss=losses, val=scores)
+    with raw_scores():
+        assert "only memorise" in found(trial, "overtraining").sentence
+        finding = found(trial, "underfitting")
+
+    assert finding.causes[0].code == "noise_ceiling"
+    assert "wrong labels" in finding.causes[0].sentence
+    assert "Read the training samples" in finding.action
+    assert finding.changes == ()
 
 
 def test_heavy_regularisation_is_the_first_suspect():
@@ -739,3 +754,57 @@ def test_a_split_of_the_task_s_own_is_told_from_a_made_one():
     )
 
     assert "100 training samples" in found(gapped(0.2), "overfitting", task=own).causes[0].sentence
+
+
+# What a log written by hand showed
+
+
+def overconfident(scores):
+    """Twelve epochs whose validation loss turns at the fourth while the train loss falls."""
+    train = [2.3, 1.1, 0.9, 0.71, 0.55, 0.42, 0.31, 0.22, 0.15, 0.09, 0.05, 0.03, 0.02]
+    val = [2.3, 1.05, 0.88, 0.79, 0.75, 0.78, 0.85, 0.95, 1.08, 1.22, 1.4, 1.55, 1.7]
+    return read_trial(train_loss=train, val_loss=val, train=[0.1, *scores], val=[0.1, *scores])
+
+
+@pytest.mark.parametrize(
+    ("end", "severity"), [(0.63, Severity.WARNING), (0.72, Severity.INFO)], ids=["falls", "rises"]
+)
+def test_accuracy_that_fell_from_its_best_does_not_still_improve(end, severity):
+    scores = [0.41, 0.555, 0.63, 0.675, *np.linspace(0.67, end, 8)]
+    finding = found(overconfident(scores), "overtraining")
+
+    assert finding.severity is severity
+    assert ("still improved" in finding.sentence) is (severity is Severity.INFO)
+
+
+def test_a_loss_at_chance_from_first_to_last_is_stuck_and_no_small_model():
+    scatter = 1e-4 * RNG.standard_normal(21)
+    trial = read_trial(
+        train_loss=LN10 + scatter, val_loss=[LN10] * 21, train=[0.1] * 21, val=[0.1] * 21
+    )
+    reading = read(evidence(trial))
+
+    assert "stuck_at_chance" in [each.code for each in reading]
+    assert "underfitting" not in [each.code for each in reading]
+    assert "stuck_at_chance" not in codes(trial, memorises=True)  # step 2 looked
+
+
+@pytest.mark.parametrize("start", [LN10, 1.03 * LN10])
+def test_a_loss_that_leaves_chance_however_late_is_not_stuck(start):
+    losses = np.append(np.full(20, start), 0.95 * LN10)
+    trial = read_trial(train_loss=losses, val_loss=losses, train=[0.1] * 21, val=[0.1] * 21)
+
+    assert "stuck_at_chance" not in codes(trial)
+
+
+def test_a_long_run_that_lacks_numbers_is_not_told_to_be_longer():
+    trial = read_trial(
+        train_loss=falling(2.3, 0.02, 20),
+        val_loss=falling(2.3, 0.1, 20),
+        val=falling(0.1, 0.97, 20),
+    )
+    note = found(trial, "inconclusive")
+
+    assert note.causes[0].code == "not_measured"
+    assert "accuracy on training samples in eval mode" in note.action
+    assert "or more" not in note.action

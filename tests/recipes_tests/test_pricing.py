@@ -33,3 +33,13 @@ def test_without_a_budget_there_are_three_rounds() -> None:
     found = prices(Budget())[StepKind.FINE_SEARCH]
     assert found.sentence.startswith("At most 3 rounds of 16 settings")
     assert "advice" not in found.sentence
+
+
+def test_trials_too_short_to_price_are_called_so() -> None:
+    config = StudyConfig(name="n", task="digits")
+    short, long = (
+        {each.kind: each for each in price(description(), config, seconds, 2)}
+        for seconds in (0.01, 0.2)
+    )
+    assert "several times as long" in short[StepKind.FINE_SEARCH].sentence
+    assert "several times as long" not in long[StepKind.FINE_SEARCH].sentence

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipes.description import OverlapDescription, ParameterDescription
+from recipes.description import OverlapDescription, ParameterDescription, SplitDescription
 from recipes.evidence.initial_loss import initial_loss_evidence
 from recipes.finding import Severity
 from recipes.outcome import GradientStatistics, LayerStatistics
@@ -288,3 +288,90 @@ def test_rows_stored_before_these_measurements_are_readable():
 
     again = type(before.outcome).model_validate(stored)
     assert [each.code for each in read(evidence(replace(before, outcome=again)))] == ["healthy"]
+
+
+# Data that hold nothing to learn
+
+
+def constant(value=0.0, **fields):
+    return description(inputs=inputs(mean=value, sd=0.0, low=value, high=value), **fields)
+
+
+def test_inputs_of_one_value_are_said_to_be_that_and_explain_the_rest():
+    unreached = (WEIGHTS[0].model_copy(update={"reached": False}), *WEIGHTS[1:])
+    task = constant(parameters=unreached, overlap=OverlapDescription(train_val=300))
+    found = judged(task, output_spread=0.0)
+
+    assert found["inputs_not_normalised"].severity is Severity.ERROR
+    assert "The inputs are constant" in found["inputs_not_normalised"].sentence
+    assert "divide" not in found["inputs_not_normalised"].action
+    assert not {"ignores_input", "frozen_parameters", "train_val_overlap"} & set(found)
+
+
+def test_inputs_of_which_a_few_differ_are_not_constant():
+    found = judged(description(inputs=inputs(mean=0.0, sd=1e-4, low=0.0, high=0.1)))
+
+    assert "constant" not in found["inputs_not_normalised"].sentence
+
+
+@pytest.mark.parametrize("counts", [(1000, 0, 0), (0, 0, 1000)])
+def test_one_class_alone_is_an_error(counts):
+    task = description(num_classes=3, targets=targets(class_counts=counts, entropy=0.0))
+    finding = judged(task)["class_imbalance"]
+
+    assert finding.severity is Severity.ERROR
+    assert f"only one class: of 1,000 training samples all are of class {counts.index(1000)}" in (
+        finding.sentence
+    )
+    assert "log of" not in finding.action
+
+
+def test_an_empty_class_among_others_has_no_log_of_its_share():
+    finding = judged(description(targets=targets(class_counts=(500, 500, 0))))["class_imbalance"]
+
+    assert finding.severity is Severity.WARNING
+    assert "log of" not in finding.action
+
+
+@pytest.mark.parametrize(("num", "is_said"), [(2, True), (9, True), (10, False)])
+def test_hardly_any_validation_samples_are_told_before_training(num, is_said):
+    splits = [
+        SplitDescription(name=name, num_samples=num, origin="task") for name in ("train", "val")
+    ]
+    found = judged(description(splits=splits))
+
+    assert ("small_validation_set" in found) is is_said
+    if is_said:
+        sentence = found["small_validation_set"].sentence
+        assert f"{num} validation samples beside {num} training samples" in sentence
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "cause"),
+    [(-1, 2, "padding_label"), (-1, 3, "num_classes_wrong"), (1, 3, "num_classes_wrong")],
+)
+def test_a_label_out_of_range_has_the_cause_its_side_tells(low, high, cause):
+    outside = targets(low=low, high=high, num_out_of_range=1, first_out_of_range=3)
+    finding = judged(description(num_classes=3, targets=outside))["labels_out_of_range"]
+
+    assert finding.causes[0].code == cause
+    assert "1 training label lies outside" in finding.sentence
+
+
+def test_one_sample_that_is_not_finite_holds_it():
+    finding = judged(description(inputs=inputs(num_non_finite=1, first_non_finite=5)))
+
+    assert "looked at holds NaN or infinity in its inputs" in finding["non_finite_data"].sentence
+
+
+@pytest.mark.parametrize(
+    ("sd", "cause"), [(1.0, "negative_bias"), (50.0, "input_offset")], ids=["sound", "raw"]
+)
+def test_dead_units_behind_raw_inputs_are_the_inputs_doing(sd, cause):
+    layer = LayerStatistics(
+        name="1", kind="ReLU", mean=0.0, sd=0.1, zero_share=0.9, dead_share=0.6
+    )
+    finding = judged(description(inputs=inputs(mean=0.0, sd=sd)), layers=(layer,))["dead_relu"]
+
+    assert finding.causes[0].code == cause
+    assert "the ReLU units of layer 1 are dead" in finding.sentence

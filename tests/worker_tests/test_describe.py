@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -541,3 +542,23 @@ def test_the_overlap_of_large_data_is_quick() -> None:
 
     assert found.train_val == 5_000
     assert time.perf_counter() - begun < 2.0
+
+
+@pytest.mark.parametrize("body", ["nn.Linear(7, 3)", "None"], ids=["wrong size", "nothing"])
+def test_a_model_that_fails_outside_of_the_file_is_placed_where_it_is_made(
+    tmp_path: Path, body: str
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "import torch\nfrom torch import nn\nfrom recipes import Task\n\n\n"
+        "class Mine(Task):\n    num_classes = 3\n\n"
+        "    def data(self, split):\n"
+        "        pair = torch.randn(40, 4), torch.arange(40) % 3\n"
+        "        return pair if split == 'train' else None\n\n"
+        f"    def model(self, params):\n        return {body}\n"
+    )
+    with pytest.raises(TaskError) as caught:
+        described(load_task(TaskRef(path=f"{file}:Mine")))
+
+    assert caught.value.problem.file == str(file)
+    assert caught.value.problem.line == 13

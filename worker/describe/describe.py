@@ -20,7 +20,7 @@ from worker.describe.checks.overlap import describe_overlap
 from worker.describe.checks.probe import Probe, probe_model
 from worker.describe.checks.settings import check_settings
 from worker.describe.checks.targets import describe_targets, samples_out_of_range
-from worker.describe.errors import raised, task_error
+from worker.describe.errors import located_in, raised, task_error
 from worker.describe.loader import task_digest, task_file
 from worker.describe.objective import objective
 from worker.training.evaluation import evaluate
@@ -50,8 +50,9 @@ def describe(task: Task, data: TaskData, *, device: torch.device) -> TaskDescrip
     train = data["train"]
     looks = {name: split.samples.look() for name, split in data.splits.items()}
     inputs, targets = looks["train"]
-    model = build_model(task, space.center(), device=device, file=file)
-    probe = probe_model(task, model, inputs, targets, device=device, file=file)
+    with located_in(task, "model", file):
+        model = build_model(task, space.center(), device=device, file=file)
+        probe = probe_model(task, model, inputs, targets, device=device, file=file)
     metric, direction = objective(task)
     if probe.loss_error is None:
         _check_metric(task, model, train, metric, file)

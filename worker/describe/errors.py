@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -39,6 +41,23 @@ def method_line(task: object, name: str, file: str | None) -> int | None:
     if code is None or code.co_filename != file:
         return None
     return int(code.co_firstlineno)
+
+
+@contextmanager
+def located_in(task: object, name: str, file: str | None) -> Iterator[None]:
+    """Problems of the task's file that know no line get that of the method.
+
+    Raises:
+        TaskError: What was raised within, with a line.
+    """
+    try:
+        yield
+    except TaskError as error:
+        problem = error.problem
+        line = method_line(task, name, file)
+        if line is None or problem.line is not None or problem.file != file:
+            raise
+        raise TaskError(problem.model_copy(update={"line": line})) from error
 
 
 def raised(error: BaseException, message: str, *, cure: str, file: str | None) -> TaskError:

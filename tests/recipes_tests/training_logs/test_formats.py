@@ -522,3 +522,92 @@ def test_a_cell_that_never_ends_leaves_the_reader_of_others_alone():
     is_right(one(long))
 
     assert csv.field_size_limit() == before
+
+
+def plain_log(losses, *, announced=20, accuracy=0.1):
+    return "\n".join(
+        f"Epoch {at}/{announced} - loss: {loss} - val_loss: {loss} - val_acc: {accuracy}"
+        for at, loss in enumerate(losses, start=1)
+    )
+
+
+def test_a_model_that_never_left_chance_is_told_so_without_its_classes():
+    (run,) = read_log(plain_log([2.3026] * 20).encode(), LogOptions(), source="x").runs
+    first, *_ = diagnose(run).findings
+
+    assert first.code == "stuck_at_chance"
+    assert "guessing among 10" in first.sentence
+
+
+def test_a_loss_that_is_nan_before_the_log_ends_is_counted_to_there():
+    losses = [2.0, 1.5, 1.2, 1.0, 0.9, 0.8, "nan", "nan"]
+    (run,) = read_log(plain_log(losses).encode(), LogOptions(), source="x").runs
+    (finding,) = [each for each in diagnose(run).findings if each.code == "non_finite_loss"]
+
+    assert "after 6 epochs, from one epoch to the next" in finding.sentence
+    assert "the log announces 20 epochs and ends at 8: cut off" in run.inferred.notes
+
+
+@pytest.mark.parametrize(
+    ("rates", "schedule"),
+    [
+        ([1e-4, 4e-4, 7e-4, *[1e-3] * 9], "constant"),
+        ([*np.linspace(1e-4, 1e-3, 12)], "decayed"),
+        ([1e-4, 1e-3, *np.linspace(1e-3, 1e-5, 10)], "decayed"),
+    ],
+    ids=["warm-up", "climb", "warm-up and decay"],
+)
+def test_a_warm_up_to_a_rate_that_stays_is_no_decay(rates, schedule):
+    rows = "\n".join(f"{at},{1 / (at + 1)},{1 / (at + 1)},{lr}" for at, lr in enumerate(rates))
+    text = f"epoch,train_loss,val_loss,lr\n{rows}"
+    (run,) = read_log(text.encode(), LogOptions(), source="x").runs
+
+    assert run.inferred.schedule == schedule
+
+
+def test_a_log_by_iteration_has_its_curve():
+    text = "\n".join(f"step {at}00 | loss {4 / at:.3f} | lr 3e-4" for at in range(1, 9))
+    (run,) = read_log(text.encode(), LogOptions(), source="x").runs
+    (figure,) = diagnose(run).figures
+
+    assert figure.x_label == "iteration"
+    assert figure.series[0].y[0] == pytest.approx(4.0)
+    assert figure.series[0].x[-1] == 800
+
+
+@pytest.mark.parametrize(
+    "text", ['{"loss": [1,', '[{"epoch": 1, "loss": 0.5}, {"ep', '{"epoch": 1']
+)
+def test_json_that_breaks_off_is_refused_as_such(text):
+    with pytest.raises(LogError, match="the JSON is broken at line 1"):
+        read_log(text.encode(), LogOptions(), source="x")
+
+
+@pytest.mark.parametrize("head", ['{"lr": 0.1}', "[2026-11-20 10:00:01] start"])
+def test_a_plain_log_may_begin_like_json(head):
+    text = f"{head}\n{plain_log([2.0, 1.0, 0.5])}"
+
+    assert len(read_log(text.encode(), LogOptions(), source="x").runs) == 1
+
+
+def test_places_that_were_left_out_are_counted_on_both_curves():
+    text = "epoch,train_loss,val_loss\n1,abc,1\n2,0.5,xx\n3,0.4,0.6\n"
+    (run,) = read_log(text.encode(), LogOptions(), source="x").runs
+
+    assert (
+        "2 of 3 places were left out: there one of the curves has no value" in run.inferred.notes
+    )
+    assert "train_loss: 1 value is no number and was left out" in run.inferred.notes
+
+
+def test_no_model_is_said_to_have_no_parameters():
+    epochs = np.arange(1, 21)
+    rows = "\n".join(f"{at},{1 / at},{0.99},{0.5 + 0.01 * at},{0.6}" for at in epochs)
+    text = f"epoch,train_loss,train_acc,val_loss,val_acc\n{rows}"
+    options = LogOptions(num_val=200, num_train=5_000, train_mode="eval")
+    (run,) = read_log(text.encode(), options, source="x").runs
+    (finding,) = [each for each in diagnose(run).findings if each.code == "overfitting"]
+
+    assert "5,000 training samples are few for this model." in [
+        each.sentence for each in finding.causes
+    ]
