@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from service.commands.console import fail, seconds_since_start
+from service.commands.console import fail
 from service.commands.login_link import login_link
 from service.commands.options import HereOptions, TaskOptions
 from service.commands.wording import data_dir_option, serve_command
@@ -104,7 +104,7 @@ def _conclude(client: Client, study: str, place: Place, options: HereOptions) ->
     report = client.report(study)
     if options.as_json:
         typer.echo(client.document(study, "report.json"))
-    for line in ending_lines(report, seconds=seconds_since_start()):
+    for line in ending_lines(report):
         typer.echo(line, err=options.as_json)
     ends = place.is_own and not options.stay
     for line in _addresses(report, place, options, ends=ends):
@@ -120,14 +120,16 @@ def _addresses(
     """Where to look, what to do, and how to have it again."""
     from recipes.study import StudyState
 
-    page = place.page(report.id, login=not ends)
     serve = serve_command(place.settings, report.task)
     if report.state is StudyState.NEEDS_ACTION:
         yield from _ways_on(report, place, serve if ends else None)
     if ends:
-        yield f"Page: {page}, report: {page}/report (the service has ended; `{serve}` shows them)"
+        # No address: nobody listens there any more, and the next service may have another.
+        path = f"/studies/{report.id}"
+        yield f"Pages: `{serve}` brings them back; this study's are {path} and {path}/report."
     else:
-        yield f"Page: {page}, report: {place.page(report.id, login=False)}/report"
+        page, report_page = place.page(report.id), f"{place.page(report.id, login=False)}/report"
+        yield f"Page: {page}, report: {report_page}"
     name = options.name if isinstance(options, TaskOptions) else None
     yield f"Again: {again(report.repeat.command, name=name, place=place)}"
 

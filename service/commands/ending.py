@@ -33,19 +33,14 @@ def result_of(steps: Sequence[StepReport]) -> Result | None:
     return next((each.result for each in reversed(steps) if each.result is not None), None)
 
 
-def ending_lines(report: StudyReport, *, seconds: float) -> list[str]:
+def ending_lines(report: StudyReport) -> list[str]:
     """The end of a study in lines: how it ended, the best setting, what it is worth.
 
-    Verdicts are not repeated: they were told as they came.
-
-    Args:
-        report: The study's.
-        seconds: Since the user asked for it: told of a study that has not ended.
+    Verdicts are not repeated: they were told as they came. What it took is its active time, as
+    its budget counts it: without what it waited for a person, and with every run of a step.
     """
-    if report.started_at is not None and report.finished_at is not None:
-        # As its pages and its report tell it: without the start of this command's service.
-        seconds = (report.finished_at - report.started_at).total_seconds()
-    lines = [f"{_how_it_ended(report)} It took {duration(seconds)}."]
+    took = duration(report.budget.used.wall_seconds)
+    lines = [f"{_how_it_ended(report)} It took {took}."]
     if report.problem is not None:
         problem = report.problem
         lines += [f"{problem.where}{problem.message}", f"Cure: {problem.cure}"]
@@ -117,14 +112,10 @@ def _interval(steps: Sequence[StepReport]) -> str | None:
 
 
 def _findings(found: Sequence[Finding]) -> str:
-    """Codes by severity, the worst first; how often where more than once."""
-    parts = []
-    for severity in (Severity.ERROR, Severity.WARNING):
-        codes = [each.code for each in found if each.severity is severity]
-        counted = {code: codes.count(code) for code in codes}
-        parts += [
-            code if count == 1 else f"{code} ({count} times)" for code, count in counted.items()
-        ]
+    """Codes by severity, the worst first, each once: how often depends on how much was tried."""
+    told = (Severity.ERROR, Severity.WARNING)
+    by_severity = [each.code for wanted in told for each in found if each.severity is wanted]
+    parts = list(dict.fromkeys(by_severity))
     num_notes = sum(each.severity is Severity.INFO for each in found)
     if num_notes:
         parts.append(plural(num_notes, "note"))

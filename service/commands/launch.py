@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +16,7 @@ import typer
 
 from service.commands.console import fail
 from service.server import server_file
+from service.server.exit_codes import EXIT_IN_USE
 
 if TYPE_CHECKING:
     from service.server.server_file import ServerFile
@@ -25,7 +24,10 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
-PORTS_TRIED = 20
+LOOK_SECONDS = 0.05
+TRY_AGAIN_SECONDS = 3.0
+"""How long the service of another command is waited for, until one of our own is tried again:
+a start takes about as long, and that one may have ended meanwhile."""
 
 
 @dataclass(slots=True)
@@ -81,19 +83,43 @@ def service(settings: Settings, *, slots: str) -> Iterator[Served]:
     """A service to speak to: the one that runs, else one of this command's own.
 
     Its own one runs in a separate process and holds the other end of a pipe: it ends when
-    this process does, however that comes about, unless it is left to others.
+    this process does, however that comes about, unless it is left to others. Where another
+    command starts one on the same data at the same moment, that one is joined as soon as it
+    answers.
     """
-    found = running(settings)
-    if found is not None:
-        yield Served(found)
-        return
-    since = datetime.now(UTC)
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        found = running(settings)
+        if found is not None:
+            yield Served(found)
+            return
+        since = datetime.now(UTC)
+        process, file, said = _start(settings, slots)
+        if file is not None:
+            break
+        if time.monotonic() > deadline:
+            fail(f"the service did not answer within {START_SECONDS:.0f} s: {said}")
+        _wait_for_the_other(settings)
+    served = Served(file, process, since)
+    try:
+        yield served
+    finally:
+        if not served.leave_to_others():
+            _end(process)
+
+
+def _start(
+    settings: Settings, slots: str
+) -> tuple[subprocess.Popen[bytes], ServerFile | None, str]:
+    """Start one of our own; its file is None where another service has the database.
+
+    The third is what it said last. Ends the command where it cannot be started at all.
+    """
     command = [
         *(sys.executable, "-P", "-m", "recipes.cli", "serve", "--allow-task-files"),
-        *("--host", settings.host, "--port", str(_free_port(settings)), "--slots", slots),
-        *("--data-dir", str(settings.data_dir), "--exit-with-stdin"),
+        *("--host", settings.host, "--port", str(settings.port), "--slots", slots),
+        *("--data-dir", str(settings.data_dir), "--exit-with-stdin", "--for-command"),
     ]
-    served: Served | None = None
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command,
@@ -103,12 +129,17 @@ def service(settings: Settings, *, slots: str) -> Iterator[Served]:
             start_new_session=True,  # Ctrl-C is this command's to deal with
         )
         try:
-            file = _wait_until_ready(process, settings, log)
-            served = Served(file, process, since)
-            yield served
-        finally:
-            if served is None or not served.leave_to_others():
-                _end(process)
+            return process, _wait_until_ready(process, settings, log), _last_line(log)
+        except BaseException:
+            _end(process)
+            raise
+
+
+def _wait_for_the_other(settings: Settings) -> None:
+    """Return once the service that has the database answers, or after a while."""
+    deadline = time.monotonic() + TRY_AGAIN_SECONDS
+    while time.monotonic() < deadline and running(settings) is None:
+        time.sleep(LOOK_SECONDS)
 
 
 def running(settings: Settings) -> ServerFile | None:
@@ -124,15 +155,20 @@ def running(settings: Settings) -> ServerFile | None:
 
 def _wait_until_ready(
     process: subprocess.Popen[bytes], settings: Settings, log: object
-) -> ServerFile:
+) -> ServerFile | None:
+    """What it left once it answers; None where it found another service on the database."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        if process.poll() is not None:
+        code = process.poll()
+        if code == EXIT_IN_USE:
+            _end(process)
+            return None
+        if code is not None:
             fail(f"the service did not start: {_last_line(log)}")
         file = server_file.read(settings.data_dir)
         if file is not None and file.pid == process.pid and running(settings) is not None:
             return file
-        time.sleep(0.05)
+        time.sleep(LOOK_SECONDS)
     fail(f"the service did not answer within {START_SECONDS:.0f} s: {_last_line(log)}")
 
 
@@ -140,16 +176,6 @@ def _last_line(log: object) -> str:
     log.seek(0)  # type: ignore[attr-defined]
     lines = log.read().decode(errors="replace").strip().splitlines()  # type: ignore[attr-defined]
     return lines[-1].removeprefix("sevenstep: ") if lines else "it said nothing"
-
-
-def _free_port(settings: Settings) -> int:
-    """The settings' port, or the next free one after it; 0 lets the system choose."""
-    for port in range(settings.port, settings.port + PORTS_TRIED):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((settings.host, port))
-            return port
-    return 0
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -16,6 +16,7 @@ from recipes.logs import set_up
 from service.commands.console import clear_errors, fail, settings_of, whole_number
 from service.commands.login_link import login_link
 from service.commands.wording import serve_command
+from service.server.exit_codes import EXIT_IN_USE
 
 if TYPE_CHECKING:
     from service.server.server_file import ServerFile
@@ -27,6 +28,16 @@ DataDir = Annotated[Path | None, typer.Option(help="Folder of the database and i
 ExitWithStdin = Annotated[
     bool, typer.Option("--exit-with-stdin", hidden=True, help="End when stdin closes.")
 ]
+ForCommand = Annotated[
+    bool,
+    typer.Option(
+        "--for-command",
+        hidden=True,
+        help="Take the next free port; another code where the database is in use.",
+    ),
+]
+PORTS_TRIED = 20
+"""How many ports after a taken one are tried for a command, before any free one."""
 
 
 def serve(
@@ -53,6 +64,7 @@ def serve(
     ] = False,
     data_dir: DataDir = None,
     exit_with_stdin: ExitWithStdin = False,
+    for_command: ForCommand = False,
 ) -> None:
     """Serve the REST interface and the pages, move studies on, and train on this machine."""
     settings = settings_of(
@@ -63,19 +75,24 @@ def serve(
         run_conductor=False if no_conductor else None,
     )
     set_up(level=settings.log_level, format=settings.log_format)
+    from service.errors import DatabaseInUse
     from service.server import serving
 
     stop = threading.Event()
     if exit_with_stdin:
         threading.Thread(target=_watch_stdin, args=(stop, settings), daemon=True).start()
     with clear_errors():
-        serving.serve(
-            settings,
-            with_worker=worker,
-            slots=num_slots(slots),
-            ready=lambda file: _announce(file, settings),
-            stop=stop,
-        )
+        try:
+            serving.serve(
+                settings,
+                with_worker=worker,
+                slots=num_slots(slots),
+                ready=lambda file: _announce(file, settings),
+                stop=stop,
+                num_more_ports=PORTS_TRIED if for_command else 0,
+            )
+        except DatabaseInUse as error:
+            fail(error.detail, code=EXIT_IN_USE if for_command else 1)
 
 
 def conductor(

@@ -74,7 +74,7 @@ def create(
         if made.expires_at is None
         else f"is good until {_moment(made.expires_at)}"
     )
-    typer.echo(f"Token {made.id} ({made.scope}) {until}. It is not shown again:", err=True)
+    typer.echo(f"Token {made.id} ({made.scope}) {until}. It is printed this once.", err=True)
     typer.echo(made.token)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from recipes.result import Best, Compared, TestResult
 from recipes.space import ParameterValue
-from recipes.words import number, plural, rate
+from recipes.words import number, plural
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -27,14 +27,17 @@ def estimate(value: float, standard_error: float) -> str:
 
 
 def setting(params: Mapping[str, ParameterValue]) -> str:
-    """A setting as people write it: ``lr=3.1e-2, hidden=128``."""
+    """A setting to read and to copy: ``lr=0.03142, hidden=128``, four digits as on the pages.
+
+    A number has no thousands separators: :option:`--incumbent` and ``--set`` take it back.
+    """
     return ", ".join(f"{name}={_value(value)}" for name, value in params.items())
 
 
 def _value(value: ParameterValue) -> str:
     if isinstance(value, bool) or not isinstance(value, float):
         return str(value)
-    return rate(value)
+    return f"{value:.4g}"
 
 
 def best_value(best: Best) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from recipes.finding import Severity
 from recipes.study import StudyState
 from service.api.dependencies import ContextOf, Identifier, ReadSession
 from service.errors import InvalidInput
@@ -121,6 +122,12 @@ def study_page(
         now_sentence=now(study, has_worker=has_worker),
         result=study.result,
         ladder=ladder(study, reports),
+        causes_told=[
+            finding
+            for report in reports
+            for finding in report.findings
+            if finding.severity is not Severity.INFO
+        ],
         choices=offered,
         commands=commands(study, offered),
         form_token=form_token(request),

@@ -92,9 +92,10 @@ def _outcome(study: StudyView) -> str:
 
 
 def _took(study: StudyView) -> str:
+    """Its active time, as its budget counts it: without what it waited for a person."""
     if study.started_at is None or study.finished_at is None:
         return ""
-    return f" It took {duration((study.finished_at - study.started_at).total_seconds())}."
+    return f" It took {duration(study.budget.used.wall_seconds)}."
 
 
 def has_live_worker(workers: Sequence[WorkerView]) -> bool:

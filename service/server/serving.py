@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
@@ -30,12 +31,17 @@ GRACEFUL_SECONDS = 3
 KEEP_ALIVE_SECONDS = 75
 """Above what clients keep a connection for, so that none is closed under a request."""
 BACKLOG = 2048
+MAX_PORT = 65535
 
 
 class AddressError(StartupError):
     """The address cannot be listened on."""
 
     code = "address"
+
+
+class PortInUse(AddressError):
+    """Somebody else listens there."""
 
 
 def serve(
@@ -45,6 +51,7 @@ def serve(
     slots: int | None,
     ready: Callable[[ServerFile], None],
     stop: threading.Event | None = None,
+    num_more_ports: int = 0,
 ) -> None:
     """Serve until a signal comes.
 
@@ -54,12 +61,14 @@ def serve(
         slots: Its slots; None leaves it to the agent.
         ready: Called once requests are answered, with the address and the token.
         stop: Ends the service when it is set, as a signal does.
+        num_more_ports: How many ports after the settings' are tried where that is in use, and
+            then any free one; 0: none.
 
     Raises:
         StartupError: It cannot serve; the message names the cure.
     """
     prepare_data_dir(settings)
-    with lock_database(settings), _listen(settings.host, settings.port) as listener:
+    with lock_database(settings), _listen_near(settings, num_more_ports) as listener:
         context = open_context(settings)
         file = _introduce(context, _address(listener))
         engine = _engine(context, file.address, slots) if with_worker else None
@@ -155,6 +164,20 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def _listen_near(settings: Settings, num_more_ports: int) -> socket.socket:
+    """Listen on the settings' port, or on the next free one where more are allowed.
+
+    Binding itself decides: whoever looks first and binds later may find the port taken.
+    """
+    host, port = settings.host, settings.port
+    if not port or not num_more_ports:
+        return _listen(host, port)
+    for each in range(port, min(port + num_more_ports, MAX_PORT) + 1):
+        with contextlib.suppress(PortInUse):
+            return _listen(host, each)
+    return _listen(host, 0)
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -170,7 +193,7 @@ def _listen(host: str, port: int) -> socket.socket:
             raise
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise AddressError(
+            raise PortInUse(
                 f"port {port} of {host} is in use; give another one with --port, or 0 for any"
             ) from error
         raise AddressError(

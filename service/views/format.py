@@ -53,6 +53,7 @@ MARKS: Mapping[str, Mark] = {
     "gone": Mark("-", "gone", "quiet"),
     # what came of a hypothesis
     "confirmed": Mark("✓", "confirmed", "good"),
+    "likely": Mark("≈", "likely", "quiet"),
     "refuted": Mark("✕", "refuted", "caution"),
     "untested": Mark("≈", "untested", "quiet"),
     # shared

@@ -23,6 +23,7 @@ SHOWN_TRIALS = 10
 SPECIAL = re.compile(r"([\\`*{}\[\]<>#|~])")
 HELPED = {
     EffectKind.CONFIRMED: "It helped, as expected.",
+    EffectKind.LIKELY: "It likely helped: kept, not shown.",
     EffectKind.REFUTED: "It did not help.",
     EffectKind.UNTESTED: "It could not be told whether it helped.",
 }

@@ -147,6 +147,23 @@ def test_the_clients_methods_are_the_documented_ones() -> None:
     assert documented == there
 
 
+def test_what_the_client_takes_by_name_alone_stands_after_a_star() -> None:
+    text = (REFERENCE / "client.md").read_text()
+    seen = 0
+    for found in METHOD.finditer(text):
+        documented = [each.partition("=")[0] for each in found["parameters"].split(", ")]
+        after = documented[documented.index("*") + 1 :] if "*" in documented else []
+        method = Client if found["name"] == "Client" else getattr(Client, found["name"])
+        by_name = [
+            each.name
+            for each in inspect.signature(method).parameters.values()
+            if each.kind is each.KEYWORD_ONLY and each.name != "if_version"
+        ]
+        assert sorted(each for each in after if each[0] != "*") == sorted(by_name), found["name"]
+        seen += bool(by_name)
+    assert seen > 5
+
+
 def test_the_clients_errors_are_the_documented_ones() -> None:
     documented = HEAD_WORD.findall(section(REFERENCE / "client.md", "## Errors"))
     there = {

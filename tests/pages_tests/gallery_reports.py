@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recipes.evidence.search import SearchEvidence, search_evidence
-from recipes.finding import Finding, Severity
+from recipes.finding import Cause, Finding, Severity
 from recipes.hypothesis import Effect, EffectKind, Hypothesis
 from recipes.outcome import Evaluation, MemberOutcome
 from recipes.result import Best, Compared, Result, TestResult
@@ -335,6 +335,7 @@ def findings() -> tuple[Finding, ...]:
             confidence=0.8,
             sentence="Validation loss still falls by 2 % an epoch at the end of 7 of 12 runs.",
             evidence={"share": 0.58, "threshold": 0.5},
+            causes=(Cause(code="few_epochs", sentence="The epochs are few.", confidence=0.6),),
             action="Train longer, or let the learning rate fall.",
             source="method, step 6",
         ),

@@ -70,6 +70,24 @@ def test_rounds_have_their_steps_and_what_they_tried(page: Page, site: Site, who
     expect(page.get_by_role("heading", level=1)).to_contain_text("5. Fine search")
 
 
+def test_warnings_of_earlier_rounds_are_folded_and_those_of_the_last_use_the_width(
+    page: Page, site: Site, whole: str
+) -> None:
+    page.goto(site.login(f"/studies/{whole}"))
+    earlier = page.locator("#round-2 details.earlier")
+    earlier.locator("summary").first.click()
+    folded = earlier.locator(".rung-findings details").first
+    expect(folded.locator("summary").first).to_have_text("1 warning")
+    expect(folded.locator("li.finding").first).not_to_be_visible()
+    last = page.locator("section.round").last.locator("li.rung:has(.finding)").first
+    expect(last.locator("li.finding").first).to_be_visible()
+    rung, told = last.bounding_box(), last.locator(".rung-findings").bounding_box()
+    assert rung is not None
+    assert told is not None
+    assert told["width"] > 0.85 * rung["width"]
+    assert page.get_by_text("how sure the rule is that this is the cause").count() == 1
+
+
 def test_passes_are_folded_behind_the_last(page: Page, site: Site, whole: str) -> None:
     page.goto(site.login(f"/studies/{whole}"))
     coarse = page.locator("ol.ladder > li").nth(3)

@@ -35,6 +35,9 @@ def test_a_run_prints_its_verdicts_and_its_report(tmp_path: Path) -> None:
     for step in report["steps"]:
         assert step["sentence"] in done.stderr
     assert "/login?code=svsl_" in done.stderr
+    pages = next(line for line in done.stderr.splitlines() if line.startswith("Pages: "))
+    assert f"`sevenstep serve --data-dir {tmp_path}` brings them back" in pages
+    assert "http" not in pages  # nobody listens any more
 
 
 @pytest.mark.parametrize(

@@ -316,6 +316,7 @@ def test_the_command_prints_the_secret_alone_and_it_works_beside_a_service(
 
         secret = before.stdout.strip()
         assert before.stdout == f"{secret}\n"
+        assert before.stderr.strip().endswith("It is printed this once.")  # nothing need follow
         assert status(secret) == 200
         listed = sevenstep("token", "list", "--data-dir", str(tmp_path)).stdout
         assert secret not in listed
