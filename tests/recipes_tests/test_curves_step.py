@@ -106,7 +106,9 @@ def test_too_little_is_inconclusive_and_says_what_is_missing():
     report = judged(healthy_trial(epochs=3, losses=()))
 
     assert report.verdict is StepState.INCONCLUSIVE
-    assert "underfitting needs 8 epochs (it has 3)" in report.sentence
+    assert (
+        "overfitting, underfitting and still improving need 8 epochs (it has 3)" in report.sentence
+    )
     assert report.learned["curve_findings"] == ["inconclusive"]
 
 

@@ -143,11 +143,11 @@ def test_the_incumbent_runs_first_and_is_compared_paired():
 
 def test_an_incumbent_that_is_as_good_is_called_so():
     study = Simulated(peak(3e-3), SPACE, incumbent={"lr": 3e-3, "weight_decay": 0.0})
-    compared = study.run()[-1].result.incumbent
-    if compared is not None:  # else the incumbent won
-        assert "within noise" in compared.sentence
-    else:
-        assert study.history[-1].result.best.params["lr"] == 3e-3
+    result = study.run()[-1].result
+    assert result.incumbent is not None
+    assert "there is no reason to change" in result.incumbent.sentence
+    if dict(result.best.params) != dict(result.incumbent.params):
+        assert "within noise" in result.incumbent.sentence
 
 
 def test_the_test_split_is_looked_at_once_and_by_final_runs_alone():
