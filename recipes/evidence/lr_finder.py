@@ -203,6 +203,8 @@ def lr_finder_evidence(
         known = longest.get(rate.lr)
         if known is None or rate.iterations >= known.iterations:
             longest[rate.lr] = rate
+    if not any(rate.result is RateResult.FALLS for rate in longest.values()):
+        longest = {lr: _by_accuracy(rate, description) for lr, rate in longest.items()}
     earlier, notes = found_before(history)
     return LrFinderEvidence(
         description=description,
@@ -240,21 +242,16 @@ def _rate(trial: TrialResult, description: TaskDescription) -> Rate:
     train_after = median_of_last(train, END_ITERATIONS) if finished else math.inf
     ratios = trial.curve("update_ratio").values
     params: Mapping[str, object] = trial.params
-    result = judge_rate(
-        loss_before,
-        loss_after,
-        standard_error,
-        baseline_loss(description),
-        train_rise=_rise(train_before, train_after),
-    )
     accuracy = after.metrics.get("accuracy") if finished and after else None
-    if result is RateResult.BARELY_MOVES and accuracy is not None:
-        majority = max(class_shares(description), default=math.nan)
-        if accuracy.mean > majority + SURE_ERRORS * _chance_error(majority, accuracy.n):
-            result = RateResult.FALLS  # learned, and too sure of itself
     return Rate(
         lr=float(str(params["lr"])),
-        result=result,
+        result=judge_rate(
+            loss_before,
+            loss_after,
+            standard_error,
+            baseline_loss(description),
+            train_rise=_rise(train_before, train_after),
+        ),
         trial=trial.number,
         loss_before=loss_before,
         loss_after=loss_after,
@@ -269,6 +266,17 @@ def _rate(trial: TrialResult, description: TaskDescription) -> Rate:
         num_unseen=after.loss.n if after else 0,
         mode_losses=outcome.mode_losses,
     )
+
+
+def _by_accuracy(rate: Rate, description: TaskDescription) -> Rate:
+    """A rate judged by its accuracy, where none makes the loss fall: a model that learned and
+    is too sure of itself is right more often than by chance all the same."""
+    if rate.result is not RateResult.BARELY_MOVES:
+        return rate
+    majority = max(class_shares(description), default=math.nan)
+    error = _chance_error(majority, rate.num_unseen)
+    learned = rate.accuracy > majority + SURE_ERRORS * error
+    return rate.model_copy(update={"result": RateResult.FALLS}) if learned else rate
 
 
 def _chance_error(share: float, n: int) -> float:
