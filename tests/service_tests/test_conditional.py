@@ -78,6 +78,7 @@ def test_who_saw_this_version_may_change_it(client: Served) -> None:
     listed = f'"{seen}", "{paused.json()["version"]}"'
     assert client.post(at(study, "/resume"), headers={"If-Match": listed}).status_code == 200
     assert client.post(at(study, "/pause"), headers={"If-Match": "*"}).status_code == 200
+    assert client.post(at(study, "/resume"), headers={"If-Match": ""}).status_code == 200
 
 
 def test_a_weak_tag_is_no_version_and_the_refusal_says_what_is(client: Served) -> None:
