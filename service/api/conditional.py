@@ -51,8 +51,8 @@ def _unchanged(
         str | None,
         Header(
             max_length=1000,
-            # An empty one reaches no parameter: it is a header that was not sent.
-            pattern=r'^\s*(\*|(W/)?"[!#-~]*"(\s*,\s*(W/)?"[!#-~]*")*)?\s*$',
+            # The spaces around the value are no part of it, and an empty one states nothing.
+            pattern=r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)?$',
             description="The `version` of the study that you saw, in quotes: 412 when it is at"
             " another one by now",
         ),
@@ -62,7 +62,7 @@ def _unchanged(
 
     Tags are compared strongly, as If-Match asks for: a weak one never fits.
     """
-    if if_match is None or if_match.strip() in ("", "*"):
+    if if_match is None or if_match in ("", "*"):
         return
     tags = _split(if_match)
     version = studies.require(session, study, lock=True).version
