@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH_INDEX := $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL),)
 STAMP := $(VENV)/.installed
-WORKERS ?= 2
+# The fast tests wait a good deal, for processes and pages; the slow ones keep the cores busy.
+WORKERS ?= 3
+SLOW_WORKERS ?= 2
 HALF ?= calibration
 
 .PHONY: setup check lint types contracts test test-slow test-all demo serve screenshots examples finding-pictures bench-faults bench-faults-5m bench-prescriptions clean
@@ -37,7 +39,7 @@ test: check
 
 # The slow ones alone: kills, soaks and clusters.
 test-slow: setup
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m slow
+	$(BIN)/python -m pytest -n $(SLOW_WORKERS) --dist loadgroup -m slow
 
 test-all: test test-slow
 

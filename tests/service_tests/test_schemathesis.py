@@ -141,5 +141,5 @@ def test_no_scope_is_answered_but_as_documented(
     tmp_path: Path, sqlite_template: Path, scope: TokenScope
 ) -> None:
     with moving_service(tmp_path / "data", sqlite_template, scope) as (address, token):
-        said = run(address, token, tmp_path, "--max-examples", "30", "--max-time", "600")
+        said = run(address, token, tmp_path, "--max-examples", "30", "--max-time", "300")
     assert num_cases(said) > 1000
