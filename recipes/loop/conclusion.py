@@ -77,9 +77,15 @@ def left_out(context: StepContext) -> tuple[str, ...]:
     """What budget or data left out of this study, in words."""
     found = []
     limited = context.budget.allowed.is_limited
+    has_finals = any(each.purpose is TrialPurpose.FINAL for each in context.trials)
     if not any(each.purpose is TrialPurpose.REPEAT for each in context.search) and limited:
-        found.append("No setting was repeated with new seeds: the budget did not reach.")
-    if not any(each.purpose is TrialPurpose.FINAL for each in context.trials) and limited:
+        found.append(
+            "The winner was chosen by single runs, and only then repeated with new seeds: the "
+            "budget did not reach for repeats of others."
+            if has_finals
+            else "No setting was repeated with new seeds: the budget did not reach."
+        )
+    if not has_finals and limited:
         found.append("The final runs were left out: the budget did not reach.")
     if not any(split.name == "test" for split in context.description.splits):
         found.append("There is no test split: the validation value is what there is.")

@@ -178,6 +178,8 @@ def _use(result: Result | None) -> str:
     present = result.incumbent
     if present is not None and not present.gain > TELL_APART * present.gain_standard_error:
         return "Keep the incumbent: no setting was shown to be better."
+    if result.best.num_seeds == 1:
+        return "Give the study a larger budget: the best setting ran once, which may be luck."
     return "Train with the best setting."
 
 

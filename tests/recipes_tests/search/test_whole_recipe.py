@@ -296,6 +296,22 @@ def test_a_budget_too_small_for_anything_says_so():
     assert StepState.INCONCLUSIVE in [each.verdict for each in study.history]
 
 
+@pytest.mark.parametrize("budget", [{"trials": n} for n in (5, 8, 16)])
+def test_what_is_said_to_be_left_out_was_left_out(budget):
+    study = Simulated(peak(3e-3), SPACE, budget=budget)
+    report = study.run()[-1]
+    if report.result is None:
+        return
+    said = " ".join(report.result.not_tried)
+    purposes = {each.purpose for each in study.trials.values()}
+    has_repeats, has_finals = TrialPurpose.REPEAT in purposes, TrialPurpose.FINAL in purposes
+    assert ("No setting was repeated" in said) == (not has_repeats and not has_finals)
+    assert ("only then repeated" in said) == (not has_repeats and has_finals)
+    assert ("The final runs were left out" in said) == (not has_finals)
+    if report.number == 7 and report.result.best.num_seeds == 1:
+        assert "larger budget" in report.action.sentence
+
+
 @pytest.mark.parametrize("epochs", [20, 52, 84])
 def test_a_wider_pass_without_trials_is_not_called_passed(epochs):
     study = Simulated(peak(1.0), SPACE, budget={"epochs": epochs})
