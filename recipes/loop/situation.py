@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from recipes.hypothesis import Effect, EffectKind, Hypothesis
-from recipes.search.champion import standing
-from recipes.search.finalists import Finalist, finalists
+from recipes.search.champion import repeated_settings
+from recipes.search.finalists import Finalist
 from recipes.search.round_plan import RoundPlan, first_plan, round_plan
 from recipes.search.scoring import Scored, ranked
 from recipes.step import StepContext, StepKind, StepReport
@@ -97,8 +97,7 @@ def situation(context: StepContext, effects: Sequence[Effect]) -> Situation | No
 
 def repeated(context: StepContext) -> list[Finalist]:
     """The finalists of all rounds, the one the study stands by first (``search.champion``)."""
-    found = finalists(context.search, context.description, TrialPurpose.REPEAT)
-    return standing(found, metric=context.description.metric)
+    return repeated_settings(context.search, context.description)
 
 
 def at_begin(context: StepContext) -> StepContext:

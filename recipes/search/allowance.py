@@ -61,8 +61,7 @@ class Allowance:
             return False
         if math.isinf(self.wall_seconds):
             return True
-        waves = math.ceil(count / self.slots)
-        return waves * epochs * self.seconds_per_epoch * self.overhead <= self.wall_seconds
+        return self._wall(count, epochs) <= self.wall_seconds
 
     def without(self, count: int, epochs: int) -> Allowance:
         """What is left when so many trials of so many epochs are held back.
@@ -73,14 +72,18 @@ class Allowance:
         """
         wall = self.wall_seconds
         if math.isfinite(wall) and self.seconds_per_epoch > 0:
-            waves = math.ceil(count / self.slots)
-            wall = max(0.0, wall - waves * epochs * self.seconds_per_epoch * self.overhead)
+            wall = max(0.0, wall - self._wall(count, epochs))
         return replace(
             self,
             epochs=max(0.0, self.epochs - count * epochs),
             trials=max(0.0, self.trials - count),
             wall_seconds=wall,
         )
+
+    def _wall(self, count: int, epochs: int) -> float:
+        """Wall-clock seconds of so many trials of so many epochs, wave by wave."""
+        waves = math.ceil(count / self.slots)
+        return waves * epochs * self.seconds_per_epoch * self.overhead
 
     @property
     def is_limited(self) -> bool:

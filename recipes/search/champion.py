@@ -13,13 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from recipes.description import TaskDescription
 from recipes.search.finalists import (
     SCORE_DECIMALS,
     TELL_APART,
     Finalist,
+    finalists,
     noise_between,
     pooled_sd,
 )
+from recipes.step import TrialResult
+from recipes.trial import TrialPurpose
 
 KEPT_ERRORS = 1.0
 """Standard errors of the difference that a later setting must be better by (Breiman et al.)."""
@@ -46,6 +50,14 @@ def replaces(challenger: Finalist, champion: Finalist, seed_sd: float, *, metric
         return False
     noise = noise_between(challenger, champion, seed_sd, metric=metric)
     return gain_of(challenger, champion) > noise * KEPT_ERRORS / TELL_APART
+
+
+def repeated_settings(
+    trials: Sequence[TrialResult], description: TaskDescription
+) -> list[Finalist]:
+    """The settings that these trials repeat with new seeds, the champion first."""
+    found = finalists(trials, description, TrialPurpose.REPEAT)
+    return standing(found, metric=description.metric)
 
 
 def standing(settings: Sequence[Finalist], *, metric: str) -> list[Finalist]:

@@ -21,7 +21,7 @@ from recipes.search.allowance import (
     allowance,
     measured_overhead,
 )
-from recipes.search.champion import standing
+from recipes.search.champion import repeated_settings
 from recipes.search.early_discard import discards_early
 from recipes.search.figures import finalists_figure, search_figures
 from recipes.search.finalists import Finalist, best_setting, finalists, pooled_sd
@@ -181,10 +181,7 @@ def round_allowance(context: StepContext) -> Allowance:
 def study_best(context: StepContext) -> Result | None:
     """The setting the study stands by so far: by repeats where there are some."""
     trials = [*context.search, *context.trials]
-    settings = standing(
-        finalists(trials, context.description, TrialPurpose.REPEAT),
-        metric=context.description.metric,
-    )
+    settings = repeated_settings(trials, context.description)
     searched = ranked(
         [each for each in trials if each.purpose is TrialPurpose.SEARCH], context.description
     )
