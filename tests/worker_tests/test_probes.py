@@ -9,13 +9,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recipes.outcome import Initialisation
+from recipes.rules.dead_relu import FAIL_SHARE, WARN_SHARE
 from recipes.run import Sample
 from tests.worker_tests.training_tasks import CPU, Binary, Blobs, run_spec, trained
 from worker.data.batches import TrainingSample
 from worker.data.data import load_data
 from worker.training.activations import watch_activations
 from worker.training.internals import InternalsSampler, gradient_norm, update_ratios
-from worker.training.probes import measure_initialisation, unit_shares
+from worker.training.probes import (
+    DEAD_SAMPLES,
+    FEWEST_DEAD_SAMPLES,
+    heeds_mode,
+    measure_initialisation,
+    unit_shares,
+)
 
 
 def task_with(model: Callable[[], nn.Module]) -> Blobs:
@@ -79,7 +86,7 @@ def test_probing_changes_nothing() -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     sample = TrainingSample(load_data(task, CPU), Sample())
     measure_initialisation(task, model, sample)
-    unit_shares(model, sample)
+    unit_shares(model, sample, num_trained=1_000)
 
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -129,7 +136,7 @@ def test_dead_relus_are_seen_however_they_are_called(relu: Callable[[Tensor], Te
     assert layer.dead_share >= 0.75
     assert layer.zero_share >= 0.75
     sample = TrainingSample(load_data(Blobs(), CPU), Sample())
-    assert unit_shares(model, sample).dead == layer.dead_share
+    assert unit_shares(model, sample, num_trained=100_000).dead == layer.dead_share
 
 
 def test_functional_and_module_activations_are_told_apart_and_counted_once() -> None:
@@ -270,3 +277,97 @@ def test_internals_are_sampled_as_often_as_asked_and_do_not_change_the_run() -> 
 def test_a_task_without_relus_has_no_dead_share() -> None:
     outcome = trained(Binary(), run_spec(iterations=2, internals_every=1)).outcomes[0]
     assert outcome.dead_share is None
+
+
+class Responds(nn.Module):
+    """ReLU units of which some are dead, and each other one responds to a share of samples."""
+
+    def __init__(self, *, num_dead: int, share: float) -> None:
+        super().__init__()
+        self.first, self.relu, self.last = nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4)
+        with torch.no_grad():
+            self.first.weight.copy_(torch.eye(64))  # of uniform inputs from 0 to 1
+            self.first.bias.fill_(share - 1)
+            self.first.bias[:num_dead] = -2.0
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.last(self.relu(self.first(inputs)))
+
+
+class Uniform(Blobs):
+    def data(self, split: str) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(len(split))
+        return torch.rand(2_000, 64, generator=generator), torch.arange(2_000) % 4
+
+
+@pytest.mark.parametrize("num_trained", [0, 3_000, 10**6])
+def test_after_a_short_training_the_verdict_on_units_is_the_same(num_trained: int) -> None:
+    """Units that answer to a twentieth of the samples are not dead, whoever looks."""
+    sample = TrainingSample(load_data(Uniform(), CPU), Sample())
+    for num_dead, low, high in ((0, 0.0, 0.03), (13, WARN_SHARE, 0.25), (33, FAIL_SHARE, 0.55)):
+        model = Responds(num_dead=num_dead, share=0.05)
+        share = unit_shares(model, sample, num_trained=num_trained).dead
+        assert share is not None
+        assert low <= share <= high
+
+
+def test_the_fewest_samples_tell_a_rare_unit_from_a_dead_one() -> None:
+    assert (1 - 0.05) ** FEWEST_DEAD_SAMPLES < 1 / 700
+    assert (1 - 0.0232) ** FEWEST_DEAD_SAMPLES < 0.05
+    assert (1 - 0.0059) ** DEAD_SAMPLES < 0.05
+
+
+class Own(nn.Module):
+    """A forward that says nothing of modes, and calls who knows what."""
+
+    def __init__(self, inner: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.inner(inputs)
+
+
+def hooked() -> nn.Module:
+    layer = nn.Linear(8, 4)
+    layer.register_forward_hook(lambda module, inputs, output: F.dropout(output))
+    return layer
+
+
+def overwritten() -> nn.Module:
+    layer = nn.Linear(8, 4)
+    layer.forward = lambda inputs: F.dropout(inputs)  # type: ignore[method-assign]
+    return layer
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: nn.Dropout(0.1),
+        lambda: nn.BatchNorm1d(4),
+        lambda: nn.InstanceNorm1d(4, track_running_stats=True),
+        lambda: nn.RReLU(),
+        lambda: nn.FractionalMaxPool2d(2, output_size=2),
+        lambda: nn.MultiheadAttention(4, 2, dropout=0.1),
+        lambda: nn.LSTM(4, 4, 2, dropout=0.1),
+        lambda: nn.TransformerEncoderLayer(4, 2, 8, dropout=0.1),
+        lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(4, 4)),
+        lambda: nn.utils.spectral_norm(nn.Linear(4, 4)),
+        lambda: type("Derived", (nn.Linear,), {})(4, 4),
+        lambda: Own(lambda x: F.dropout(x)),
+        hooked,
+        overwritten,
+    ],
+    ids=range(14),
+)
+def test_where_the_mode_may_count_it_is_looked_at(model: Callable[[], nn.Module]) -> None:
+    assert heeds_mode(nn.Sequential(nn.Linear(8, 4), model()))
+
+
+def test_layers_that_do_not_know_modes_are_not_looked_at() -> None:
+    layers = [
+        *(nn.Linear(4, 4), nn.Conv2d(1, 1, 1), nn.ReLU(), nn.MaxPool2d(2), nn.LayerNorm(4)),
+        *(nn.Embedding(3, 4), nn.Dropout(0.0), nn.BatchNorm1d(4, track_running_stats=False)),
+        *(nn.Flatten(), nn.GRU(4, 4), nn.Softmax(1), nn.Upsample(scale_factor=2)),
+    ]
+    assert not heeds_mode(nn.Sequential(*layers))

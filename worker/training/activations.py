@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -31,8 +31,8 @@ CHANNELS_FIRST = (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.Gr
 
 
 @dataclass(slots=True)
-class LayerSums:
-    """One layer's outputs summed up over batches, in float64.
+class UnitSums:
+    """Which of one layer's units have stopped to respond, summed up over batches.
 
     ``dead`` says of each unit whether it was 0 for every sample so far: a channel after
     a convolution, else an element of the last dimension.
@@ -41,30 +41,16 @@ class LayerSums:
     name: str
     kind: str
     n: int = 0
-    total: float = 0.0
-    total_squares: float = 0.0
-    num_zero: int = 0
     num_saturated: int = 0
     dead: Tensor | None = None
-    first: Tensor | None = None
-    variation: float = 0.0
 
     def add(self, output: Tensor, *, unit_dim: int, source: Tensor | None) -> None:
         """Take one batch's outputs (N, ...) in; ``source`` is what went into the layer."""
-        zero = output == 0
-        values = output.double()
         self.n += output.numel()
-        self.total += float(values.sum())
-        self.total_squares += float(values.square().sum())
-        self.num_zero += int(zero.sum())
         if self.kind in SATURATING and source is not None:
             self.num_saturated += int((source.abs() > SATURATION).sum())
-        if self.first is None:
-            self.first = output[:1].clone()
-        if output.shape[1:] == self.first.shape[1:]:  # sequences may differ in length
-            self.variation = max(self.variation, float((output - self.first).abs().max()))
         if output.ndim >= 2:
-            dead = zero.movedim(unit_dim, 0).flatten(1).all(1)
+            dead = (output == 0).movedim(unit_dim, 0).flatten(1).all(1)
             self.dead = dead if self.dead is None else self.dead & dead
 
     @property
@@ -76,6 +62,29 @@ class LayerSums:
     def saturated_share(self) -> float:
         """Share of a sigmoid's or tanh's inputs beyond +-SATURATION; 0 for other kinds."""
         return self.num_saturated / self.n if self.n else 0.0
+
+
+@dataclass(slots=True)
+class LayerSums(UnitSums):
+    """All that is told of one layer's outputs, summed up over batches, in float64."""
+
+    total: float = 0.0
+    total_squares: float = 0.0
+    num_zero: int = 0
+    first: Tensor | None = None
+    variation: float = 0.0
+
+    def add(self, output: Tensor, *, unit_dim: int, source: Tensor | None) -> None:
+        """Take one batch's outputs (N, ...) in; ``source`` is what went into the layer."""
+        UnitSums.add(self, output, unit_dim=unit_dim, source=source)
+        values = output.double()
+        self.total += float(values.sum())
+        self.total_squares += float(values.square().sum())
+        self.num_zero += int((output == 0).sum())
+        if self.first is None:
+            self.first = output[:1].clone()
+        if output.shape[1:] == self.first.shape[1:]:  # sequences may differ in length
+            self.variation = max(self.variation, float((output - self.first).abs().max()))
 
     def statistics(self) -> LayerStatistics:
         """The sums as the outcome has them."""
@@ -93,15 +102,24 @@ class LayerSums:
         )
 
 
+Sums = TypeVar("Sums", bound=UnitSums)
+
+
 @dataclass
-class ActivationWatch:
+class ActivationWatch(Generic[Sums]):
     """Sums by layer, in the order of the first forward.
 
     A layer that runs twice in a forward is told apart: ``act``, ``act#2``; functional
     activations are counted by name: ``relu_1``, ``relu_2``.
+
+    Attributes:
+        sums: Makes a layer's, of its name and kind.
+        kinds: Of layers to sum up; None: of all.
     """
 
-    layers: dict[str, LayerSums] = field(default_factory=dict)
+    sums: Callable[[str, str], Sums]
+    kinds: Collection[str] | None = None
+    layers: dict[str, Sums] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
     _channels_first: bool = False
 
@@ -128,10 +146,12 @@ class ActivationWatch:
         return self._counts[key]
 
     def _add(self, name: str, kind: str, source: Any, output: Any) -> None:
+        if self.kinds is not None and kind not in self.kinds:
+            return
         tensor = _first_tensor(output)
         if tensor is None or not tensor.is_floating_point() or tensor.numel() == 0:
             return
-        layer = self.layers.setdefault(name, LayerSums(name, kind))
+        layer = self.layers.setdefault(name, self.sums(name, kind))
         layer.add(
             tensor.detach(),
             unit_dim=1 if self._channels_first else -1,
@@ -139,10 +159,20 @@ class ActivationWatch:
         )
 
 
-@contextmanager
-def watch_activations(model: nn.Module) -> Iterator[ActivationWatch]:
+def watch_activations(
+    model: nn.Module,
+) -> AbstractContextManager[ActivationWatch[LayerSums]]:
     """Watch every leaf module and every functional activation of a model's forwards."""
-    watch = ActivationWatch()
+    return _watched(model, ActivationWatch(LayerSums))
+
+
+def watch_units(model: nn.Module) -> AbstractContextManager[ActivationWatch[UnitSums]]:
+    """Watch the activations alone, and of them whether their units respond: much cheaper."""
+    return _watched(model, ActivationWatch(UnitSums, kinds=(*RELUS, *SATURATING)))
+
+
+@contextmanager
+def _watched(model: nn.Module, watch: ActivationWatch[Sums]) -> Iterator[ActivationWatch[Sums]]:
     mode = _FunctionalMode(watch)
     handles = []
     for name, module in model.named_modules():
@@ -170,7 +200,7 @@ def watch_activations(model: nn.Module) -> Iterator[ActivationWatch]:
 class _FunctionalMode(TorchFunctionMode):
     """Sees torch functions called; those inside torch's own leaf modules are passed over."""
 
-    def __init__(self, watch: ActivationWatch) -> None:
+    def __init__(self, watch: ActivationWatch[Any]) -> None:
         super().__init__()
         self._watch = watch
         self._depth = 0

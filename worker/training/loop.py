@@ -287,7 +287,8 @@ class _Loop:
 
     def _measure_units(self) -> None:
         if self._run.internals_every is not None:
-            shares = unit_shares(self._member.model, self._member.sample)
+            num_trained = self._record.iterations * self._member.batches.batch_size
+            shares = unit_shares(self._member.model, self._member.sample, num_trained=num_trained)
             self._record.dead_share, self._record.saturated_share = shares
 
     def _measure_best(self) -> None:

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from recipes.outcome import GradientStatistics, Initialisation, ModeLosses
 from recipes.task import Task
 from worker.data.batches import BatchSource
-from worker.training.activations import RELUS, SATURATING, watch_activations
+from worker.training.activations import RELUS, SATURATING, watch_activations, watch_units
 from worker.training.evaluation import chunks, evaluate, evaluation_indices
 from worker.training.losses import mean_loss
 
@@ -22,6 +22,14 @@ INITIALISATION_SAMPLES = 1_024
 """At least 512 are wanted (method, step 1): twice that halves the loss's variance for little."""
 DEAD_SAMPLES = 512
 """A unit that is 0 for this many samples is called dead (taxonomy 20)."""
+FEWEST_DEAD_SAMPLES = 128
+"""With which a dead unit is still told: one that 5 % of the samples reach is taken for dead
+once in 700 times, and one that is taken for dead answers to at most 2.3 % of them (19 times in
+20). Decision 0020."""
+LOOK_SHARE = 0.02
+"""Of a training's own forwards, what a look at its units may take: a short one is looked at
+with fewer samples. A backward costs two forwards more."""
+PASSES = 3
 CHUNK = 256
 """Samples in one forward and backward."""
 
@@ -113,13 +121,23 @@ class UnitShares(NamedTuple):
     saturated: float | None
 
 
-def unit_shares(model: nn.Module, samples: BatchSource) -> UnitShares:
-    """How many units of a layer have stopped to respond, over DEAD_SAMPLES, eval mode."""
-    indices = evaluation_indices(samples.num_samples, at_most=DEAD_SAMPLES)
+def unit_shares(model: nn.Module, samples: BatchSource, *, num_trained: int) -> UnitShares:
+    """How many units of a layer have stopped to respond, in eval mode.
+
+    Over DEAD_SAMPLES samples; fewer after a short training, FEWEST_DEAD_SAMPLES at least.
+
+    Args:
+        model: As it stands; its mode is put back.
+        samples: It was trained on these.
+        num_trained: How many samples it has gone through, with repeats.
+    """
+    affordable = int(LOOK_SHARE * PASSES * num_trained)
+    at_most = min(DEAD_SAMPLES, max(FEWEST_DEAD_SAMPLES, affordable))
+    indices = evaluation_indices(samples.num_samples, at_most=at_most)
     was_training = model.training
     model.eval()
     # With gradients on: without them transformers take a path that calls no activation.
-    with watch_activations(model) as watch:
+    with watch_units(model) as watch:
         for chunk in chunks(indices, size=CHUNK):
             watch.begin_batch()
             model(samples.batch(chunk)[0])
@@ -135,9 +153,11 @@ def mode_losses(task: Task, model: nn.Module, samples: BatchSource) -> ModeLosse
     """The loss of one batch of at most CHUNK training samples, in both modes.
 
     The model's mode and its batch norms' running statistics stay as they were; other state
-    that a module changes in train mode does not. None below two samples: batch norm needs
-    two to train on.
+    that a module changes in train mode does not. None where it is known that nothing in the
+    model heeds its mode, and below two samples: batch norm needs two to train on.
     """
+    if not heeds_mode(model):
+        return None
     indices = evaluation_indices(samples.num_samples, at_most=CHUNK)
     if len(indices) < 2:
         return None
@@ -151,6 +171,42 @@ def mode_losses(task: Task, model: nn.Module, samples: BatchSource) -> ModeLosse
         in_train = float(loss(model(inputs), target))
     model.train(was_training)
     return ModeLosses(train=in_train, eval=first, eval_again=again, n=len(indices))
+
+
+KNOWN_LAYERS = frozenset(
+    f"torch.nn.modules.{each}"
+    for each in (
+        *("activation", "batchnorm", "container", "conv", "dropout", "flatten", "instancenorm"),
+        *("linear", "normalization", "padding", "pixelshuffle", "pooling", "rnn", "sparse"),
+        *("transformer", "upsampling"),
+    )
+)
+"""Where torch keeps layers that do the same in both modes, but for norms with running statistics
+and those with a dropout rate."""
+RANDOM_LAYERS = (nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
+"""Of these the ones that draw without a rate that would say so."""
+HOOKS = ("_forward_pre_hooks", "_forward_hooks")
+
+
+def heeds_mode(model: nn.Module) -> bool:
+    """Whether anything in a model may do something else in train mode than in eval mode.
+
+    True wherever that is not known. Known are torch's own layers, of exactly their classes and
+    without hooks: a class of the task's own, one derived from a layer, a parametrisation
+    (spectral norm) and a hook can do anything.
+    """
+    return any(map(_heeds_mode, model.modules()))
+
+
+def _heeds_mode(module: nn.Module) -> bool:
+    is_known = type(module).__module__ in KNOWN_LAYERS and type(module) not in RANDOM_LAYERS
+    if not is_known or "forward" in vars(module):
+        return True
+    if any(getattr(module, hooks) for hooks in HOOKS):
+        return True
+    has_statistics = bool(getattr(module, "track_running_stats", False))
+    rates = (getattr(module, name, 0) for name in ("p", "dropout"))
+    return has_statistics or any(isinstance(rate, (int, float)) and rate > 0 for rate in rates)
 
 
 class _OutputSums:
