@@ -14,6 +14,8 @@ from tests.postgres import PostgresServer, Unavailable
 
 for name in [name for name in os.environ if name.startswith("SEVENSTEP_")]:
     del os.environ[name]  # a developer's own settings must not change a test
+# Several of torch's threads in each of several processes wait for one another on few cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

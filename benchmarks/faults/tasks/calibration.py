@@ -6,7 +6,7 @@ from torch import nn
 
 from benchmarks.faults.tasks import sources
 from benchmarks.faults.tasks.base import BenchTask, Healthy, Pair, mlp
-from benchmarks.faults.tasks.networks import Recurrent, residual_net
+from benchmarks.faults.tasks.networks import Recurrent, conv_net, residual_net
 
 
 class DigitsMLP(BenchTask):
@@ -140,6 +140,48 @@ class DigitsAttributes(BenchTask):
         return mlp(64, width, 5, depth=self.depth, act=self.activation)
 
 
+class Scanlines(BenchTask):
+    """A recurrent net that tells the next pixel of a row of a photograph."""
+
+    name = "scanlines"
+    kind = "regression"
+    traits = frozenset({"relu", "recurrent"})
+    healthy = Healthy(
+        rates={"sgd": (0.005, 0.03), "adam": (0.002, 0.008)},
+        edge=0.1,
+        widths=(8, 12, 16),
+        batch_sizes=(32, 64),
+        epochs=20,
+    )
+
+    def samples(self) -> Pair:
+        return sources.scanlines()
+
+    def network(self, width: int) -> nn.Module:
+        return Recurrent(1, width, 1, self.activation)
+
+
+class PatchesAttributes(BenchTask):
+    """A ConvNet with four answers a patch: bright, red, rough, brighter above?"""
+
+    name = "patches_attributes"
+    kind = "multilabel"
+    traits = frozenset({"relu", "image"})
+    healthy = Healthy(
+        rates={"sgd": (0.03, 0.1), "adam": (0.004, 0.01)},
+        edge=0.3,
+        widths=(8, 12, 16),
+        batch_sizes=(32, 64),
+        epochs=30,
+    )
+
+    def samples(self) -> Pair:
+        return sources.patch_attributes()
+
+    def network(self, width: int) -> nn.Module:
+        return conv_net(3, width, 4, self.activation)
+
+
 TASKS: tuple[type[BenchTask], ...] = (
     DigitsMLP,
     PatchesResidual,
@@ -147,4 +189,6 @@ TASKS: tuple[type[BenchTask], ...] = (
     CancerMLP,
     DiabetesMLP,
     DigitsAttributes,
+    Scanlines,
+    PatchesAttributes,
 )

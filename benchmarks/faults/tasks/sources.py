@@ -102,6 +102,26 @@ def patch_attributes() -> Pair:
 
 
 @cache
+def digit_balance() -> Pair:
+    """The digits' images; (N, 3): is there more ink than in most, is more of it in the upper
+    half than in most, is more of it on the left than in most?"""
+    images, _ = digits()
+    upper = images[:, :, :4].sum((1, 2, 3)) - images[:, :, 4:].sum((1, 2, 3))
+    left = images[..., :4].sum((1, 2, 3)) - images[..., 4:].sum((1, 2, 3))
+    values = (images.sum((1, 2, 3)), upper, left)
+    return images, torch.stack([each > each.median() for each in values], dim=1).float()
+
+
+@cache
+def digit_feet() -> Pair:
+    """The upper six rows of a digit, (N, 6, 8), and how much ink is in the two below them,
+    standardised, (N, 1)."""
+    images, _ = digits()
+    ink = images[:, 0, 6:].mean((1, 2))
+    return images[:, 0, :6], ((ink - ink.mean()) / ink.std())[:, None]
+
+
+@cache
 def scanlines() -> Pair:
     """Runs of 24 grey pixels from rows of the photographs, (N, 24, 1), and the next pixel's
     brightness, standardised, (N, 1)."""
