@@ -12,10 +12,6 @@ WARN_SHARE = 0.2
 FAIL_SHARE = 0.5
 """Share of a layer's units (SageMaker Debugger's DeadRelu fails at 0.5, AutoTrainer at 0.7)."""
 
-MANY_SAMPLES = 512
-"""Samples over which a share under half means something: over few, a unit that is seldom above
-zero looks dead (row 20)."""
-
 BIAS = Cause(
     code="negative_bias",
     sentence="The layer's bias is initialised far below zero.",
@@ -28,27 +24,30 @@ OFFSET_SEEN = Cause(
     confidence=0.8,
 )
 
-SOURCE = "SageMaker Debugger's DeadRelu, over at least 512 samples; notes on diagnosis, row 20"
+SOURCE = "SageMaker Debugger's DeadRelu; notes on diagnosis, row 20"
 
 
 @rule("dead_relu", Precedence.INTERNALS_AT_START)
 def dead_relu(evidence: InitialLossEvidence) -> Finding | None:
-    """A layer whose units are zero for every sample, before training has begun."""
+    """A layer whose units are zero for every sample, before training has begun.
+
+    Up to half of them it is a note: where a layer's inputs hardly differ from sample to sample
+    (the last state of a recurrent net) units start shut and open when what is before them
+    learns; and over few samples a unit that is seldom above zero looks dead.
+    """
     layer, share = evidence.dead_share
     if share <= WARN_SHARE:
         return None
     fails = share > FAIL_SHARE
-    few = min((state.loss.n for state in evidence.initialisations), default=0) < MANY_SAMPLES
     is_offset = are_inputs_raw(evidence.description)
-    mild = Severity.INFO if few else Severity.WARNING
     return Finding(
         code="dead_relu",
-        severity=Severity.ERROR if fails else mild,
+        severity=Severity.ERROR if fails else Severity.INFO,
         confidence=0.95,
         sentence=f"{percent(share)} of the ReLU units of layer {layer} are dead at "
         f"initialisation: zero for every sample, where under {percent(WARN_SHARE)} is usual. No "
         "gradient passes them, so "
-        f"{'the network cannot learn' if fails else 'that part of the layer cannot learn'}.",
+        f"{'the network cannot learn' if fails else 'until one opens it does not learn'}.",
         evidence={
             "layer": layer,
             "dead_share": share,

@@ -299,14 +299,16 @@ def test_unreached_parameters_are_explained_by_dead_units_or_an_unused_input():
 
 @pytest.mark.parametrize(
     ("share", "verdict"),
-    [(0.1, StepState.PASSED), (0.3, StepState.WARNING), (0.9, StepState.FAILED)],
+    [(0.1, StepState.PASSED), (0.3, StepState.PASSED), (0.9, StepState.FAILED)],
 )
 def test_dead_units(share, verdict):
     layer = LayerStatistics(
         name="relu", kind="ReLU", mean=0, sd=0, zero_share=share, dead_share=share
     )
 
-    assert judged(layers=(layer,)).verdict is verdict
+    report = judged(layers=(layer,))
+    assert report.verdict is verdict
+    assert codes(report) == ([] if share < 0.2 else ["dead_relu"])
 
 
 def test_units_that_the_input_does_not_reach_are_not_called_dead():

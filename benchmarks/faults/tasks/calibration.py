@@ -146,6 +146,7 @@ class Scanlines(BenchTask):
     name = "scanlines"
     kind = "regression"
     traits = frozenset({"relu", "recurrent"})
+    known = frozenset({"small_validation_set"})  # some 200 samples, of R²
     healthy = Healthy(
         rates={"sgd": (0.005, 0.03), "adam": (0.002, 0.008)},
         edge=0.1,
