@@ -155,7 +155,7 @@ def _cost() -> int:
 
 def _write(rows: list[Row], half: Half, num_cells: int) -> None:
     docs = ROOT / "docs"
-    page = document(rows, half, num_looks=len(looks()), num_cells=num_cells)
+    page = document(rows, half, looks=looks(), num_cells=num_cells)
     (docs / "diagnosis-bench.md").write_text(page)
     counts = confusion(rows)
     faults = [name for name in all_faults() if any(row.fault == name for row in rows)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from benchmarks.faults.fault import all_faults
 from benchmarks.faults.halves import Half, names
@@ -52,16 +53,19 @@ right answer. Intervals are Wilson's, 95 %.
 """
 
 
-def document(rows: Sequence[Row], half: Half, *, num_looks: int, num_cells: int) -> str:
+def document(
+    rows: Sequence[Row], half: Half, *, looks: Sequence[Mapping[str, Any]], num_cells: int
+) -> str:
     """The page for a half.
 
     Args:
         rows: What was carried out.
         half: Which.
-        num_looks: How often the report half was looked at.
+        looks: At the report half so far (``benchmarks.faults.ledger``).
         num_cells: How many cells the half has in all.
     """
-    parts = [ABOUT, _what(rows, half, num_looks, num_cells), _aims(rows), _codes(rows)]
+    parts = [ABOUT, _what(rows, half, len(looks), num_cells), _looks(looks), _aims(rows)]
+    parts.append(_codes(rows))
     parts += [_faults(rows), _alarms(rows), _tools(rows), _confidence(rows)]
     parts.append(
         "## First answers\n\n![For each fault, which code came first]"
@@ -75,13 +79,21 @@ def _what(rows: Sequence[Row], half: Half, num_looks: int, num_cells: int) -> st
     part = "" if len(rows) == num_cells else f" of {num_cells}, so this is a part of the bench"
     used = {
         "calibration": "Rules were worked on with it, so its numbers flatter.",
-        "report": f"Rules were never worked on with it; it was looked at {num_looks} times "
-        "(`benchmarks/faults/ledger.json`).",
+        "report": f"Rules were never worked on with it; it was looked at {num_looks} times. "
+        "A base task that a rule or the bench was changed for left it.",
     }[half]
     return (
         f"## The {half} half\n\n{', '.join(names(half))}. {used} {len(rows)} runs{part}: "
         f"{len(rows) - healthy} with a fault, {healthy} healthy.\n"
     )
+
+
+def _looks(looks: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        (str(number), str(look["cells"]), look["reason"], look.get("came_of_it", "this page"))
+        for number, look in enumerate(looks, start=1)
+    ]
+    return table(("look", "runs", "why", "what came of it"), lines)
 
 
 def _aims(rows: Sequence[Row]) -> str:

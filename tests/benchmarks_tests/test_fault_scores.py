@@ -216,7 +216,9 @@ def test_rows_come_back_from_json():
 
 
 def test_page_says_that_it_is_a_part_and_shows_every_section():
-    page = document(ROWS, "calibration", num_looks=0, num_cells=99)
+    looks = [{"reason": "first", "cells": 3, "came_of_it": "a change"}]
+    page = document(ROWS, "calibration", looks=looks, num_cells=99)
+    assert "| 1 | 3 | first | a change |" in page
     assert "5 runs of 99, so this is a part" in page
     assert "| rate_too_low: " in page
     for heading in ("By code", "By fault", "Healthy twins", "Other tools", "Confidence"):
