@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recipes.evidence.curves import CurveEvidence
 from recipes.finding import Adjustment, Cause, Finding, Severity
-from recipes.rules.dead_relu import FAIL_SHARE, SOURCE, WARN_SHARE
+from recipes.rules.dead_relu import FAIL_SHARE, NOTE_SHARE, SOURCE
 from recipes.rules.impairment import impairment
 from recipes.rules.registry import Precedence, rule
 from recipes.words import percent, rate_or
@@ -14,7 +14,7 @@ from recipes.words import percent, rate_or
 def dead_relu_on_curve(evidence: CurveEvidence) -> Finding | None:
     """Impaired, and a layer ends with units that are zero for every sample."""
     share = evidence.series.dead_share
-    if not share > WARN_SHARE:  # NaN where it was not measured
+    if not share > NOTE_SHARE:  # NaN where it was not measured
         return None
     impaired = impairment(evidence)
     if impaired is None:
@@ -26,9 +26,9 @@ def dead_relu_on_curve(evidence: CurveEvidence) -> Finding | None:
         severity=Severity.WARNING if most else Severity.INFO,
         confidence=0.85 if most else 0.5,
         sentence=f"{percent(share)} of a layer's ReLU units are dead at the end, zero for every "
-        f"sample, where {percent(FAIL_SHARE)} are a fault and {percent(WARN_SHARE)} a hint, and "
+        f"sample, where {percent(FAIL_SHARE)} are a fault and {percent(NOTE_SHARE)} a hint, and "
         f"{impaired}: no gradient passes a dead unit, so it never comes back.",
-        evidence={"dead_share": share, "lr": lr, "threshold": FAIL_SHARE if most else WARN_SHARE},
+        evidence={"dead_share": share, "lr": lr, "threshold": FAIL_SHARE if most else NOTE_SHARE},
         causes=(
             Cause(
                 code="lr_high",

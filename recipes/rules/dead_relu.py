@@ -8,7 +8,7 @@ from recipes.rules.inputs_not_normalised import are_inputs_raw
 from recipes.rules.registry import Precedence, rule
 from recipes.words import percent
 
-WARN_SHARE = 0.2
+NOTE_SHARE = 0.2
 FAIL_SHARE = 0.5
 """Share of a layer's units (SageMaker Debugger's DeadRelu fails at 0.5, AutoTrainer at 0.7)."""
 
@@ -36,7 +36,7 @@ def dead_relu(evidence: InitialLossEvidence) -> Finding | None:
     learns; and over few samples a unit that is seldom above zero looks dead.
     """
     layer, share = evidence.dead_share
-    if share <= WARN_SHARE:
+    if share <= NOTE_SHARE:
         return None
     fails = share > FAIL_SHARE
     is_offset = are_inputs_raw(evidence.description)
@@ -45,13 +45,13 @@ def dead_relu(evidence: InitialLossEvidence) -> Finding | None:
         severity=Severity.ERROR if fails else Severity.INFO,
         confidence=0.95,
         sentence=f"{percent(share)} of the ReLU units of layer {layer} are dead at "
-        f"initialisation: zero for every sample, where under {percent(WARN_SHARE)} is usual. No "
+        f"initialisation: zero for every sample, where under {percent(NOTE_SHARE)} is usual. No "
         "gradient passes them, so "
         f"{'the network cannot learn' if fails else 'until one opens it does not learn'}.",
         evidence={
             "layer": layer,
             "dead_share": share,
-            "threshold": FAIL_SHARE if fails else WARN_SHARE,
+            "threshold": FAIL_SHARE if fails else NOTE_SHARE,
         },
         causes=(OFFSET_SEEN, BIAS) if is_offset else (BIAS, OFFSET),
         action="Standardise the inputs first; if units are dead then too, initialise biases with "

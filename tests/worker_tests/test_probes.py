@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recipes.outcome import Initialisation
-from recipes.rules.dead_relu import FAIL_SHARE, WARN_SHARE
+from recipes.rules.dead_relu import FAIL_SHARE, NOTE_SHARE
 from recipes.run import Sample
 from tests.worker_tests.training_tasks import CPU, Binary, Blobs, run_spec, trained
 from worker.data.batches import TrainingSample
@@ -304,7 +304,7 @@ class Uniform(Blobs):
 def test_after_a_short_training_the_verdict_on_units_is_the_same(num_trained: int) -> None:
     """Units that answer to a twentieth of the samples are not dead, whoever looks."""
     sample = TrainingSample(load_data(Uniform(), CPU), Sample())
-    for num_dead, low, high in ((0, 0.0, 0.03), (13, WARN_SHARE, 0.25), (33, FAIL_SHARE, 0.55)):
+    for num_dead, low, high in ((0, 0.0, 0.03), (13, NOTE_SHARE, 0.25), (33, FAIL_SHARE, 0.55)):
         model = Responds(num_dead=num_dead, share=0.05)
         share = unit_shares(model, sample, num_trained=num_trained).dead
         assert share is not None
