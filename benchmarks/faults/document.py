@@ -80,7 +80,7 @@ def _what(rows: Sequence[Row], half: Half, num_looks: int, num_cells: int) -> st
     used = {
         "calibration": "Rules were worked on with it, so its numbers flatter.",
         "report": f"Rules were never worked on with it; it was looked at {num_looks} times. "
-        "A base task that a rule or the bench was changed for left it.",
+        "A base task that a rule was changed for left it.",
     }[half]
     return (
         f"## The {half} half\n\n{', '.join(names(half))}. {used} {len(rows)} runs{part}: "

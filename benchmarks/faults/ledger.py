@@ -10,7 +10,8 @@ FILE = Path(__file__).with_name("ledger.json")
 
 
 def looks(file: Path = FILE) -> list[dict[str, Any]]:
-    """Every look so far, the oldest first."""
+    """Every look so far, the oldest first. Where a look led to a change, ``came_of_it`` was
+    written into the file by hand and says which."""
     found: list[dict[str, Any]] = json.loads(file.read_text())["looks"]
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -98,7 +99,7 @@ def patch_attributes() -> Pair:
     redness = (inputs[:, 0] - inputs[:, 1]).mean((1, 2))
     tilt = inputs[:, :, : PATCH // 2].mean((1, 2, 3)) - inputs[:, :, PATCH // 2 :].mean((1, 2, 3))
     values = (brightness, redness, roughness, tilt)
-    return inputs, torch.stack([each > each.median() for each in values], dim=1).float()
+    return inputs, _above_median(values)
 
 
 @cache
@@ -109,7 +110,7 @@ def digit_balance() -> Pair:
     upper = images[:, :, :4].sum((1, 2, 3)) - images[:, :, 4:].sum((1, 2, 3))
     left = images[..., :4].sum((1, 2, 3)) - images[..., 4:].sum((1, 2, 3))
     values = (images.sum((1, 2, 3)), upper, left)
-    return images, torch.stack([each > each.median() for each in values], dim=1).float()
+    return images, _above_median(values)
 
 
 @cache
@@ -118,7 +119,7 @@ def digit_feet() -> Pair:
     standardised, (N, 1)."""
     images, _ = digits()
     ink = images[:, 0, 6:].mean((1, 2))
-    return images[:, 0, :6], ((ink - ink.mean()) / ink.std())[:, None]
+    return images[:, 0, :6], _standardised(ink)
 
 
 @cache
@@ -133,8 +134,17 @@ def scanlines() -> Pair:
                 found.append(row[left : left + length])
                 following.append(row[left + length])
     inputs = torch.from_numpy(np.stack(found))[:, :, None]
-    target = torch.tensor(np.asarray(following))
-    return inputs, ((target - target.mean()) / target.std())[:, None]
+    return inputs, _standardised(torch.tensor(np.asarray(following)))
+
+
+def _above_median(values: Sequence[Tensor]) -> Tensor:
+    """Of each attribute (N,), whether a sample has more of it than most: floats (N, C)."""
+    return torch.stack([each > each.median() for each in values], dim=1).float()
+
+
+def _standardised(target: Tensor) -> Tensor:
+    """(N,) to mean 0 and sd 1, (N, 1)."""
+    return ((target - target.mean()) / target.std())[:, None]
 
 
 def _table(table: np.ndarray) -> Tensor:
