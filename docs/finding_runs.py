@@ -44,7 +44,7 @@ class Alone(CellStudy):
         plan = self._planned(self.prepared.setting)
         context = self.context(FINE, self.spent())
         (job,) = job_plans(context, [plan], epochs=self.prepared.epochs, keep_snapshot=True)
-        self._train(job, FINE)
+        self._train(job, [number], FINE)
         return self.trials[number]
 
 

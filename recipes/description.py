@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from recipes.fusing import NOT_MEASURED, Fusing
 from recipes.space import SearchSpace
 from recipes.task import Kind
 from recipes.value import Number, Value
@@ -154,6 +155,7 @@ class TaskDescription(Value):
     regularisation: RegularisationDescription
     digest: str  # of the task's code
     device: str
+    fusing: Fusing = Fusing(chunk=1, reason=NOT_MEASURED)  # one of an older release has none
 
     def split(self, name: str) -> SplitDescription:
         """The split of that name. Raises KeyError when there is none."""

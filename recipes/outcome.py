@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from pydantic import Field
 
@@ -119,8 +120,13 @@ class MemberOutcome(Value):
         cause: Why it ended; None while it waits.
         at_best: Evaluations with the best epoch's weights (``evaluate_at_best``).
         snapshot_epoch: The epoch whose weights were kept, if any.
-        seconds: Of training and evaluating, all jobs of the trial together. Measured, and
-            never compared between studies.
+        seconds: Of training and evaluating, all jobs of the trial together; of what it trained
+            together with others its share. Measured, and never compared between studies.
+        engine: How its last job trained it: alone, or together with others; None where the job
+            ended without saying so.
+        engine_reason: Why alone where its run spec asked for more, as a part of a sentence.
+        num_together: How many its last job trained in one go when it began, itself included;
+            None with ``engine``.
     """
 
     trial: int
@@ -138,6 +144,9 @@ class MemberOutcome(Value):
     switched_off: tuple[str, ...] = ()
     seconds: float = Field(ge=0)
     message: str | None = None  # for a failed member
+    engine: Literal["plain", "fused"] | None = "plain"
+    engine_reason: str | None = None
+    num_together: int | None = Field(default=1, ge=1)
 
     def evaluation(self, split: str, *, last: bool = True) -> Evaluation | None:
         """The last (or first) evaluation on a split; None when there is none."""

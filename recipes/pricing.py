@@ -10,9 +10,15 @@ from recipes.description import TaskDescription
 from recipes.loop.advice import CATALOGUE
 from recipes.loop.finals import SEEDS
 from recipes.loop.situation import MOST_REFUTED
-from recipes.search.allowance import FIRST_OVERHEAD, JOB_SECONDS, iterations_per_epoch
+from recipes.search.allowance import (
+    FIRST_OVERHEAD,
+    JOB_SECONDS,
+    SPEED_UP,
+    iterations_per_epoch,
+    search_fusing,
+)
 from recipes.search.early_discard import discards_early
-from recipes.search.halving import epochs_per_trial, rungs
+from recipes.search.halving import RATE, epochs_per_trial, rungs
 from recipes.search.round_plan import DEFAULT_ROUNDS
 from recipes.step import StepContext, StepKind, StepPlan, StepReport, StepState
 from recipes.steps.coarse_search import CoarseSearch
@@ -32,7 +38,11 @@ SHORT_TRIALS = (
     " Trials this short take longer to hand out and to write down than to train: reckon with "
     "several times as long, and with a budget of time with as many fewer settings."
 )
-"""Of tasks whose mean trial is shorter than a job is meant to be (``JOB_SECONDS``)."""
+"""Of tasks whose jobs are shorter than they are meant to be (``JOB_SECONDS``)."""
+
+
+NUM_RATES = 16
+"""About how many rates step 3 trains together; its own plan is priced by their number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +68,9 @@ def price(
     Args:
         description: The task's.
         config: The study asked for.
-        seconds_per_epoch: Of one trial on one slot, measured.
-        slots: Trials at the same time.
+        seconds_per_epoch: Of one trial alone on one slot, measured. Where trials train together it
+            is divided by what that was measured to gain.
+        slots: Jobs at the same time.
     """
     center = {**study_space(description, config).center(), **config.set}
     per_iteration = seconds_per_epoch / iterations_per_epoch(description, center)
@@ -68,10 +79,10 @@ def price(
         each
         for each in (
             _initial_loss(context, per_iteration),
-            _overfit_sample(per_iteration, slots),
-            _lr_finder(context, seconds_per_epoch, slots),
-            _coarse(context, config, seconds_per_epoch, slots),
-            *_rounds(context, config, seconds_per_epoch, slots),
+            _overfit_sample(context, per_iteration),
+            _lr_finder(context, seconds_per_epoch),
+            _coarse(context, config, seconds_per_epoch),
+            *_rounds(context, config, seconds_per_epoch),
         )
         if each.number in config.steps
     ]
@@ -82,6 +93,7 @@ def _context(
     description: TaskDescription, config: StudyConfig, per_iteration: float, slots: int
 ) -> StepContext:
     """A study that has just passed step 3, which measured the price of an iteration."""
+    gain = description.fusing.speed_up(description.fusing.together(NUM_RATES, slots))
     report = StepReport(
         number=StepKind.LR_FINDER.number,
         kind=StepKind.LR_FINDER,
@@ -89,7 +101,7 @@ def _context(
         pass_number=1,
         state=StepState.PASSED,
         verdict=StepState.PASSED,
-        measured={"seconds_per_iteration": per_iteration},
+        measured={"seconds_per_iteration": per_iteration / gain, SPEED_UP: gain},
     )
     return StepContext(
         seed=config.seed,
@@ -106,8 +118,39 @@ def _context(
     )
 
 
-def _wall(epochs: float, seconds_per_epoch: float, slots: int) -> float:
-    return epochs * seconds_per_epoch * FIRST_OVERHEAD / slots
+def _wall(context: StepContext, epochs: float, share_seconds: float) -> float:
+    return epochs * share_seconds * FIRST_OVERHEAD / context.budget.slots
+
+
+def _share(
+    context: StepContext,
+    count: int,
+    epochs: int = 1,
+    *,
+    early_discard: bool = False,
+    is_search: bool = False,
+) -> float:
+    """What a trial takes of the time it takes alone; 1 where trials train one by one.
+
+    The mean over its epochs: at each rung half as many train together.
+
+    Args:
+        context: With the slots, and what was measured of the task.
+        count: Trials that begin together.
+        epochs: Of those that go on to the end.
+        early_discard: Whether they pause at rungs.
+        is_search: Whether their settings are drawn from the space; else they are of one form.
+    """
+    fusing, slots = context.description.fusing, context.budget.slots
+    if is_search:
+        fusing = search_fusing(context.description, context.space, context.fixed)
+    trained, taken, before = 0.0, 0.0, 0
+    for rung in rungs(epochs, early_discard=early_discard):
+        cost = count * (rung - before)
+        trained += cost
+        taken += cost / fusing.speed_up(fusing.together(count, slots))
+        count, before = math.ceil(count / RATE), rung
+    return taken / trained
 
 
 def _initial_loss(context: StepContext, per_iteration: float) -> StepPrice:
@@ -122,20 +165,21 @@ def _initial_loss(context: StepContext, per_iteration: float) -> StepPrice:
     )
 
 
-def _overfit_sample(per_iteration: float, slots: int) -> StepPrice:
-    count = len(LEARNING_RATES) + 1
+def _overfit_sample(context: StepContext, per_iteration: float) -> StepPrice:
+    rates = len(LEARNING_RATES)
+    alone = rates * _share(context, rates) + 1  # the one on zeroed inputs has no company
     return StepPrice(
         StepKind.OVERFIT_SAMPLE.number,
         StepKind.OVERFIT_SAMPLE,
-        count,
+        rates + 1,
         0.0,
-        count * ITERATIONS * per_iteration * FIRST_OVERHEAD / slots,
-        f"{len(LEARNING_RATES)} rates and zeroed inputs, at most {ITERATIONS} iterations each on "
+        _wall(context, alone * ITERATIONS, per_iteration),
+        f"{rates} rates and zeroed inputs, at most {ITERATIONS} iterations each on "
         "a small sample; more when no rate works.",
     )
 
 
-def _lr_finder(context: StepContext, seconds_per_epoch: float, slots: int) -> StepPrice:
+def _lr_finder(context: StepContext, seconds_per_epoch: float) -> StepPrice:
     plan = LrFinder().plan(context)
     count = _count(plan)
     epochs = sum(
@@ -146,44 +190,47 @@ def _lr_finder(context: StepContext, seconds_per_epoch: float, slots: int) -> St
         StepKind.LR_FINDER,
         count,
         epochs,
-        _wall(epochs, seconds_per_epoch, slots),
+        _wall(context, epochs, seconds_per_epoch * _share(context, count)),
         plan.sentence,
     )
 
 
-def _coarse(
-    context: StepContext, config: StudyConfig, seconds_per_epoch: float, slots: int
-) -> StepPrice:
+def _coarse(context: StepContext, config: StudyConfig, seconds_per_epoch: float) -> StepPrice:
     count = _count(CoarseSearch().plan(context))
     options = config.search
     early = discards_early(context, {})
     per_trial = epochs_per_trial(options.coarse_epochs, early_discard=early)
     steps = rungs(options.coarse_epochs, early_discard=early)
+    share = _share(context, count, options.coarse_epochs, early_discard=early, is_search=True)
     return StepPrice(
         StepKind.COARSE_SEARCH.number,
         StepKind.COARSE_SEARCH,
         count,
         count * per_trial,
-        _wall(count * per_trial, seconds_per_epoch, slots),
+        _wall(context, count * per_trial, seconds_per_epoch * share),
         f"{plural(count, 'setting')} to epoch {', '.join(map(str, steps))}"
         + (", half of them going on at each." if len(steps) > 1 else "."),
     )
 
 
 def _rounds(
-    context: StepContext, config: StudyConfig, seconds_per_epoch: float, slots: int
+    context: StepContext, config: StudyConfig, seconds_per_epoch: float
 ) -> tuple[StepPrice, StepPrice, StepPrice]:
     """Steps 5 to 7 over all rounds, as far as the budget is expected to reach."""
     options = config.search
     rounds = config.max_rounds or DEFAULT_ROUNDS
     while_advised = ""
-    first = epochs_per_trial(options.fine_epochs, early_discard=discards_early(context, {}))
+    early = discards_early(context, {})
+    first = epochs_per_trial(options.fine_epochs, early_discard=early)
+    size = min(options.generation, options.fine_trials)
+    share = _share(context, size, options.fine_epochs, early_discard=early, is_search=True)
+    share_seconds = seconds_per_epoch * share
     # From the second round on the rate may decay, and nothing is discarded early.
     per_trial = (first + (rounds - 1) * options.fine_epochs) / rounds
     settings, seeds = FINALISTS_AND_SEEDS[0]
     trials = options.fine_trials
     epochs = trials * per_trial + settings * seeds * options.fine_epochs
-    left = _epochs_left(context, seconds_per_epoch, slots)
+    left = _epochs_left(context, share_seconds)
     if math.isfinite(left):
         share = left / rounds
         affordable = max(1, int(share * 2 / 3 / per_trial))
@@ -196,7 +243,9 @@ def _rounds(
         more = max(0, min(MOST_ROUNDS - rounds, int((left - total) / later)))
         rounds, total = rounds + more, total + more * later
         while_advised = ", while there is advice left"
-    is_short = first * seconds_per_epoch < JOB_SECONDS
+    fusing = search_fusing(context.description, context.space, context.fixed)
+    together = fusing.together(size, context.budget.slots)
+    is_short = first * share_seconds * together < JOB_SECONDS
     finals = SEEDS[0] * (2 if config.incumbent else 1)
     return (
         StepPrice(
@@ -204,7 +253,7 @@ def _rounds(
             StepKind.FINE_SEARCH,
             rounds * (trials + repeats),
             total,
-            _wall(total, seconds_per_epoch, slots),
+            _wall(context, total, share_seconds),
             f"At most {plural(rounds, 'round')} of {plural(trials, 'setting')}, up to "
             f"{options.fine_epochs} epochs each, and about {repeats} repeats with new seeds"
             f"{while_advised}.{SHORT_TRIALS if is_short else ''}",
@@ -222,14 +271,18 @@ def _rounds(
             StepKind.LOOP,
             finals,
             float(finals * options.fine_epochs),
-            _wall(finals * options.fine_epochs, seconds_per_epoch, slots),
+            _wall(
+                context,
+                finals * options.fine_epochs,
+                seconds_per_epoch * _share(context, finals),
+            ),
             f"The winner{' and the incumbent' if config.incumbent else ''} over {SEEDS[0]} new "
             "seeds, and the test split once.",
         ),
     )
 
 
-def _epochs_left(context: StepContext, seconds_per_epoch: float, slots: int) -> float:
+def _epochs_left(context: StepContext, share_seconds: float) -> float:
     """Epochs the rounds may spend when the steps before them used their shares."""
     allowed = context.budget.allowed
     share = SHARES["fine"]
@@ -239,7 +292,10 @@ def _epochs_left(context: StepContext, seconds_per_epoch: float, slots: int) -> 
             None if allowed.epochs is None else allowed.epochs * share,
             None
             if allowed.wall_seconds is None
-            else allowed.wall_seconds * share * slots / (seconds_per_epoch * FIRST_OVERHEAD),
+            else allowed.wall_seconds
+            * share
+            * context.budget.slots
+            / (share_seconds * FIRST_OVERHEAD),
         )
         if limit is not None
     ]

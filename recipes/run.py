@@ -66,6 +66,12 @@ class RunSpec(Value):
         stop_if_loss_below: Train loss that, with every sample of its batch right, for 5
             iterations in a row, ends a member as finished.
         internals_every: Iterations between samples of gradient norm and update ratio; None: never.
+        fuse: Most members trained together in one go; 1: one after another. A result depends on
+            it within float32's rounding alone.
+        fuse_parameters: Models with more parameters train one after another; None: none do.
+        shares_order: Whether those planned to train together all see the same batches, which
+            decides how they are computed. That of the plan, for members may have ended since;
+            None: not known, and ``is_order_shared`` goes by the members.
     """
 
     members: tuple[MemberSpec, ...] = Field(min_length=1)
@@ -83,6 +89,9 @@ class RunSpec(Value):
     probes: tuple[Probe, ...] = ()
     keep_snapshot: bool = False
     evaluate_at_best: tuple[str, ...] = ()
+    fuse: int = Field(default=1, ge=1)
+    fuse_parameters: int | None = Field(default=None, ge=1)
+    shares_order: bool | None = None
 
     @model_validator(mode="after")
     def _check(self) -> RunSpec:
@@ -92,7 +101,18 @@ class RunSpec(Value):
             raise ValueError("until_epoch is at most epochs")
         if self.iterations != 0 and any(len(each.snapshots) > 1 for each in self.members):
             raise ValueError("an average of snapshots is not trained: give iterations=0")
+        if self.shares_order and len(self._data_seeds) > 1:
+            raise ValueError("members that share their order have one data_seed")
         return self
+
+    @property
+    def is_order_shared(self) -> bool:
+        """Whether members that train together share their batches."""
+        return len(self._data_seeds) == 1 if self.shares_order is None else self.shares_order
+
+    @property
+    def _data_seeds(self) -> set[int]:
+        return {each.data_seed for each in self.members}
 
 
 class JobKind(StrEnum):

@@ -170,7 +170,7 @@ class TrialResult:
 
 @dataclass(frozen=True, slots=True)
 class TrialPlan:
-    """A trial to make: its number is given by the service, in plan order."""
+    """A trial to make: its number is given by the service, by place and then in plan order."""
 
     params: Mapping[str, ParameterValue]
     seed: int
@@ -178,6 +178,7 @@ class TrialPlan:
     purpose: TrialPurpose
     label: str
     snapshots: tuple[int, ...] = ()
+    place: int = 0  # among its plan's trials, where jobs do not hold them in their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,37 @@ class StepPlan:
     jobs: tuple[JobPlan, ...] = ()
     sentence: str = ""
     discard: tuple[int, ...] = ()
+
+    @property
+    def new_trials(self) -> tuple[TrialPlan, ...]:
+        """The trials that get a number, in the order of their numbers."""
+        return tuple(trial for trial, _ in self._new)
+
+    def numbers(self, first: int) -> list[list[int]]:
+        """The numbers of each job's trials: of one that goes on its own, of a new one the next.
+
+        Args:
+            first: The lowest number that no trial has.
+        """
+        given = {where: first + count for count, (_, where) in enumerate(self._new)}
+        return [
+            [
+                each.number if isinstance(each, Continued) else given[at, within]
+                for within, each in enumerate(job.trials)
+            ]
+            for at, job in enumerate(self.jobs)
+        ]
+
+    @property
+    def _new(self) -> list[tuple[TrialPlan, tuple[int, int]]]:
+        """The trials that get a number, in its order, and which of which job's each is."""
+        found = [
+            (each, (at, within))
+            for at, job in enumerate(self.jobs)
+            for within, each in enumerate(job.trials)
+            if not isinstance(each, Continued)
+        ]
+        return sorted(found, key=lambda new: new[0].place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ class Task:
     """Which metric decides, and its direction. Left out: the kind's own."""
     ignore_index: ClassVar[int | None] = None
     """The target value that the task's loss leaves out, where it has one."""
+    autocast: ClassVar[Literal["bfloat16"] | None] = None
+    """``"bfloat16"``: the model computes under torch's autocast, in training and evaluation."""
 
     def data(self, split: SplitName) -> Dataset[Any] | tuple[Tensor, Tensor] | None:
         """The samples of a split: a dataset, a pair (inputs, targets), or None for "make one"."""

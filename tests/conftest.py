@@ -16,6 +16,9 @@ for name in [name for name in os.environ if name.startswith("SEVENSTEP_")]:
     del os.environ[name]  # a developer's own settings must not change a test
 # Several of torch's threads in each of several processes wait for one another on few cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Whether it pays to train together is measured, and so may differ from one study to the next:
+# tests that compare studies bit for bit must not depend on it. Those about it take this back.
+os.environ["SEVENSTEP_FUSE"] = "0"
 
 
 @pytest.fixture(scope="session")

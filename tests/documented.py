@@ -200,6 +200,9 @@ class Reader:
             "HOME": str(self.folder),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', '')}",
             "SEVENSTEP_PORT": str(self.port),
+            # What is measured to gain by it trains together, and rounds otherwise: documents
+            # show what does not depend on what was measured.
+            "SEVENSTEP_FUSE": "0",
             "COLUMNS": "200",
             "PYTHONUNBUFFERED": "1",
         }

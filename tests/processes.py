@@ -156,6 +156,7 @@ class Installation:
         self.worker = worker
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("SEVENSTEP_")},
+            "SEVENSTEP_FUSE": "0",  # see tests/conftest.py
             **(QUICK if quick else {}),
             **(environment or {}),
         }

@@ -75,8 +75,10 @@ class WholeStudy(ABC):
                 self.discard(discarded)
             if not plan.jobs:
                 break
-            for job in plan.jobs:
-                self._train(job, place)
+            for job, numbers in zip(plan.jobs, plan.numbers(len(self.trials)), strict=True):
+                self._train(job, numbers, place)
+            # As the service reads them, whichever job was first.
+            self.trials = dict(sorted(self.trials.items()))
         report = step.judge(self.context(place, begun))
         for trial in list(self.trials.values()):
             if trial.outcome.state is TrialState.WAITING:
@@ -147,11 +149,7 @@ class WholeStudy(ABC):
             if report.number == number and round_number in (None, report.round)
         ]
 
-    def _train(self, job: JobPlan, place: tuple[int, int, int]) -> None:
-        fresh = iter(range(len(self.trials), len(self.trials) + len(job.trials)))
-        numbers = [
-            each.number if isinstance(each, Continued) else next(fresh) for each in job.trials
-        ]
+    def _train(self, job: JobPlan, numbers: Sequence[int], place: tuple[int, int, int]) -> None:
         run = job.run_spec(numbers)
         continued = {each.number for each in job.trials if isinstance(each, Continued)}
         trained = self.train_members(run, continued)

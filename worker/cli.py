@@ -55,11 +55,13 @@ def worker(
     """Train for a service: claim its attempts, run them here, report what they measure."""
     from pydantic import ValidationError
 
+    from recipes.errors import InvalidSetting
     from recipes.secret_file import SecretFileError
     from worker.agent.agent import Agent, AgentError
     from worker.agent.client import ServiceClient
     from worker.agent.devices import assign_slots, cuda_devices, num_cores
     from worker.agent.home import AgentFolder
+    from worker.fused.asked import asked_number
     from worker.settings import AgentSettings, SettingsError
 
     given: dict[str, Any] = {
@@ -75,6 +77,7 @@ def worker(
             **{key: value for key, value in given.items() if value is not None}
         )
         set_up(level=settings.log_level, format=settings.log_format)
+        asked_number(os.environ)  # refused here, before a task is described by it
         address, secret = settings.address()
         devices = assign_slots(settings.slots, cuda_devices(os.environ), num_cores())
         client = ServiceClient(address, secret, num_connections=3 * len(devices) + 4)
@@ -84,7 +87,7 @@ def worker(
             if exit_with_stdin:
                 threading.Thread(target=_watch_stdin, args=(agent,), daemon=True).start()
             agent.run()
-    except (AgentError, SettingsError, SecretFileError) as error:
+    except (AgentError, InvalidSetting, SettingsError, SecretFileError) as error:
         _stop_with(str(error))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]

@@ -179,12 +179,12 @@ class CellStudy(WholeStudy):
         (job,) = job_plans(
             context, [self._planned(setting)], epochs=self.prepared.epochs, keep_snapshot=True
         )
-        self._train(job, FINE)
+        self._train(job, [number], FINE)
         lr = float(setting["lr"])
         peers = [self._planned({**setting, "lr": factor * lr}) for factor in PEER_FACTORS]
         for each in peers:
             for job in job_plans(context, [each], epochs=self.prepared.epochs):
-                self._train(job, FINE)
+                self._train(job, [len(self.trials)], FINE)
         return number
 
     def _planned(self, setting: dict[str, ParameterValue]) -> TrialPlan:

@@ -21,7 +21,7 @@ from recipes.result import Best, Result
 from recipes.search.runs import job_plans
 from recipes.search.scoring import score
 from recipes.seeds import derive_seed
-from recipes.step import StepKind, StepReport, StepState, TrialPlan
+from recipes.step import StepKind, StepPlan, StepReport, StepState, TrialPlan
 from recipes.trial import TrialPurpose
 from tests.in_process import Study
 
@@ -150,8 +150,9 @@ class _Patient(Study):
             )
             for index in range(SEEDS)
         ]
-        for job in job_plans(context, trials, epochs=setting.epochs, keep_snapshot=True):
-            self._train(job, FINE)
+        plan = StepPlan(job_plans(context, trials, epochs=setting.epochs, keep_snapshot=True))
+        for job, numbers in zip(plan.jobs, plan.numbers(first), strict=True):
+            self._train(job, numbers, FINE)
         return [self._value(number) for number in range(first, len(self.trials))]
 
     def _value(self, number: int) -> float:

@@ -155,6 +155,25 @@ class OverfitEvidence:
             return False
         return best.end_loss < ON_ITS_WAY * best.start_loss
 
+    def gets_there_within(self, iterations: int) -> bool:
+        """Whether the best setting, on its way, would memorise the sample in so many iterations.
+
+        At the pace of its last half, as a share of its loss: optimistic, for losses fall ever
+        more slowly. Where only some samples' answers are missing, none is asked for.
+        """
+        best = self.best
+        if best is None or not self.is_on_its_way:
+            return False
+        limit = limit_of(best.start_loss, self.target)
+        if best.end_loss < limit:
+            return True
+        half = len(best.losses) // 2
+        before = median_of_last(best.losses[:half], END_ITERATIONS)
+        if not before > max(best.end_loss, 0.0):  # NaN where it has no half
+            return False
+        fall = best.end_loss / before
+        return bool(best.end_loss * fall ** ((iterations - len(best.losses)) / half) < limit)
+
     @property
     def climbs(self) -> MemorisingRun | None:
         """The run at the lowest rate that moved the loss, when it rose and no run's fell.
@@ -181,6 +200,11 @@ def fitted_loss(description: TaskDescription) -> float | None:
     if description.kind == "custom" or description.kind == "regression":
         return None
     return FITTED_LOSS
+
+
+def limit_of(start_loss: float, target: float | None) -> float:
+    """The loss under which a run has memorised the sample: of its start where none is known."""
+    return FITTED_VARIANCE_SHARE * start_loss if target is None else target
 
 
 def overfit_evidence(
@@ -227,7 +251,7 @@ def _run(trial: TrialResult, target: float | None) -> MemorisingRun:
     start = losses[0] if losses else math.nan
     end = median_of_last(losses, END_ITERATIONS)
     accuracy = median_of_last(accuracies, END_ITERATIONS) if accuracies else None
-    limit = target if target is not None else FITTED_VARIANCE_SHARE * start
+    limit = limit_of(start, target)
     params: Mapping[str, object] = trial.params
     return MemorisingRun(
         trial=trial.number,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from recipes.budget import SHARES
 from recipes.description import TaskDescription
+from recipes.fusing import Fusing
 from recipes.search.scoring import epochs_done
-from recipes.space import ParameterValue
+from recipes.space import ParameterValue, SearchSpace
 from recipes.step import StepContext, StepKind, TrialResult
 
 AFTER_COARSE = SHARES["fine"] + SHARES["final"]
@@ -26,6 +27,9 @@ rungs. Guessed until a search has been measured: this step's own trials, else th
 OVERHEAD = "overhead"
 """Its name among what a search's report measured."""
 
+SPEED_UP = "speed_up"
+"""Among what step 3's report measured: how many times as fast its rates trained together."""
+
 JOB_SECONDS = 1.0
 """About how long a job is: short trials go together, so that handing them out stays cheap."""
 
@@ -37,10 +41,12 @@ class Allowance:
     Attributes:
         epochs: Of single trials, all slots together; infinite without a limit.
         trials: New ones.
-        seconds_per_epoch: Of one trial on one slot; NaN when not known.
+        seconds_per_epoch: Of one trial that trains alone on one slot; NaN when not known.
         overhead: Wall-clock seconds over training seconds on busy slots.
         wall_seconds: Left to this step.
-        slots: Trials at the same time.
+        slots: Jobs at the same time.
+        fusing: How many trials train together, and what that gains by their number. Fewer of
+            them take hardly less time, so that a rung of half as many is not half as dear.
     """
 
     epochs: float
@@ -49,6 +55,7 @@ class Allowance:
     overhead: float
     wall_seconds: float
     slots: int
+    fusing: Fusing
 
     def fits(self, count: int, epochs: int) -> bool:
         """Whether so many trials can each go so many epochs further.
@@ -81,9 +88,11 @@ class Allowance:
         )
 
     def _wall(self, count: int, epochs: int) -> float:
-        """Wall-clock seconds of so many trials of so many epochs, wave by wave."""
-        waves = math.ceil(count / self.slots)
-        return waves * epochs * self.seconds_per_epoch * self.overhead
+        """Wall-clock seconds of so many trials of so many epochs: wave by wave of jobs."""
+        together = self.fusing.together(count, self.slots)
+        waves = math.ceil(math.ceil(count / together) / self.slots)
+        trained = waves * together * epochs * self.seconds_per_epoch
+        return trained / self.fusing.speed_up(together) * self.overhead
 
     @property
     def is_limited(self) -> bool:
@@ -102,7 +111,8 @@ def allowance(context: StepContext, *, reserve: float, rounds: int = 1) -> Allow
     budget = context.budget
     left = budget.left(reserve=reserve)
     own = budget.step_spent
-    seconds = seconds_per_epoch(context)
+    price = _price(context)
+    seconds = price.share
     overhead = measured_overhead(context)
     share = 1.0 / rounds
 
@@ -119,41 +129,87 @@ def allowance(context: StepContext, *, reserve: float, rounds: int = 1) -> Allow
     return Allowance(
         epochs=epochs,
         trials=mine(left.trials, own.trials),
-        seconds_per_epoch=seconds,
+        seconds_per_epoch=price.alone,
         overhead=overhead,
         wall_seconds=wall,
         slots=budget.slots,
+        fusing=search_fusing(context.description, context.space, context.fixed),
     )
+
+
+def search_fusing(
+    description: TaskDescription, space: SearchSpace, fixed: Collection[str]
+) -> Fusing:
+    """What training together is reckoned to gain in a search.
+
+    Args:
+        description: What was measured.
+        space: The study's.
+        fixed: Names that it does not vary.
+    """
+    varied = {
+        name
+        for name, distribution in space.root.items()
+        if name not in fixed and len(set(distribution.extremes())) > 1
+    }
+    return description.fusing.in_search(varied)
 
 
 def members_per_job(context: StepContext, *, count: int, epochs: int) -> int:
     """How many trials to hand out together: about a second's worth, spread over the slots.
 
-    Results do not depend on it: members train one after another under their own seeds.
+    Only where trials train one by one; those that train together are spread by
+    ``Fusing.together``. Results do not depend on the grouping: one after another, members train
+    under their own seeds, and together they differ from that within float32's rounding.
     """
-    seconds = seconds_per_epoch(context) * epochs
+    seconds = _price(context).share * epochs
     if not seconds > 0:
         return 1
     even = math.ceil(count / (2 * context.budget.slots))
     return max(1, min(even, int(JOB_SECONDS / seconds)))
 
 
-def seconds_per_epoch(context: StepContext) -> float:
-    """Of one trial on one slot: of this step's trials, else of earlier searches, else of step 3.
+def seconds_alone(fusing: Fusing, trial: TrialResult) -> float:
+    """What a trial would have taken alone, by what training together was measured to gain.
 
-    NaN when nothing was measured.
+    A trial of several rungs had more beside it before the last one, which counts: what comes
+    out is then somewhat too little.
     """
+    return trial.outcome.seconds * fusing.speed_up(trial.outcome.num_together or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Price:
+    """Seconds of one trial's epoch on one slot; NaN when not known.
+
+    Attributes:
+        share: As it came out: of what trains together, each trial's share of the time.
+        alone: Of a trial that trains alone.
+    """
+
+    share: float
+    alone: float
+
+
+def _price(context: StepContext) -> _Price:
+    """By this step's trials, else by earlier searches, else by step 3."""
     for trials in (context.trials, context.search):
-        seconds = _measured(trials)
-        if not math.isnan(seconds):
-            return seconds
+        epochs = sum(map(epochs_done, trials))
+        if epochs:
+            share = sum(each.outcome.seconds for each in trials) / epochs
+            fusing = context.description.fusing
+            return _Price(share, sum(seconds_alone(fusing, each) for each in trials) / epochs)
     for report in reversed(context.history):
         per_iteration = report.measured.get("seconds_per_iteration")
         if report.kind is StepKind.LR_FINDER and per_iteration:
-            return per_iteration * iterations_per_epoch(
+            share = per_iteration * iterations_per_epoch(
                 context.description, {**context.space.center(), **context.fixed}
             )
-    return math.nan
+            # Its rates are of one form, which a search's settings may not be.
+            alone = share * report.measured.get(SPEED_UP, 1.0)
+            fusing = search_fusing(context.description, context.space, context.fixed)
+            return _Price(alone / fusing.speed_up(fusing.chunk), alone)
+    return _Price(math.nan, math.nan)
 
 
 def iterations_per_epoch(
@@ -167,12 +223,6 @@ def iterations_per_epoch(
     """
     batch_size = int(params.get("batch_size", description.default_batch_size))
     return math.ceil(description.split("train").num_samples / batch_size)
-
-
-def _measured(trials: Sequence[TrialResult]) -> float:
-    done = [(each.outcome.seconds, epochs_done(each)) for each in trials]
-    epochs = sum(count for _, count in done)
-    return sum(seconds for seconds, _ in done) / epochs if epochs else math.nan
 
 
 def measured_overhead(context: StepContext) -> float:

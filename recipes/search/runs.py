@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recipes.packing import pack
 from recipes.search.allowance import members_per_job
 from recipes.seeds import derive_seed
 from recipes.space import ParameterValue
@@ -85,7 +86,7 @@ def job_plans(
     keep_snapshot: bool = False,
     evaluate_at_best: Sequence[str] = (),
 ) -> tuple[JobPlan, ...]:
-    """Trials as jobs, a few short ones together.
+    """Trials as jobs: those that train together, else a few short ones at a time.
 
     Args:
         context: Its description and learnings.
@@ -108,9 +109,7 @@ def job_plans(
         "evaluate_at_best": tuple(evaluate_at_best),
     }
     size = members_per_job(context, count=len(trials), epochs=(pause or epochs) - done)
-    return tuple(
-        JobPlan(tuple(trials[at : at + size]), settings) for at in range(0, len(trials), size)
-    )
+    return pack(context, trials, settings, size=size)
 
 
 def evaluated_samples(context: StepContext) -> int:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 
 from recipes.evidence.initial_loss import InitialLossEvidence, initial_loss_evidence
+from recipes.packing import pack
 from recipes.rules.registry import findings
 from recipes.run import Probe
 from recipes.seeds import derive_seed
 from recipes.step import (
     Action,
     Figure,
-    JobPlan,
     Series,
     Step,
     StepContext,
@@ -39,7 +39,7 @@ class InitialLoss(Step):
     kind = StepKind.INITIAL_LOSS
 
     def plan(self, context: StepContext) -> StepPlan:
-        """One job: the middle of the space, initialised five times, no iteration."""
+        """The middle of the space, initialised five times, no iteration."""
         if context.trials or not can_be_scored(context):
             return StepPlan()
         params = {**context.space.center(), **context.fixed}
@@ -60,7 +60,7 @@ class InitialLoss(Step):
             "probes": (Probe.INITIALISATION,),
         }
         return StepPlan(
-            jobs=(JobPlan(trials, settings),),
+            jobs=pack(context, trials, settings, size=NUM_INITIALISATIONS),
             sentence=f"Measure the loss of {NUM_INITIALISATIONS} untrained models.",
         )
 

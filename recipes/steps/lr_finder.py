@@ -18,9 +18,11 @@ from recipes.evidence.lr_finder import (
     lr_finder_evidence,
 )
 from recipes.finding import Finding
+from recipes.packing import pack
 from recipes.rules.lr_too_low import moves_weights
 from recipes.rules.registry import findings
 from recipes.rules.regularisation import OVER_DECAY
+from recipes.search.allowance import SPEED_UP, seconds_alone
 from recipes.search.runs import loss_limit
 from recipes.seeds import derive_seed
 from recipes.space import Float, Int
@@ -56,7 +58,8 @@ WEIGHT_DECAY = 1e-4
 """All from CS231n as method.md, step 3, retells it."""
 
 RATES_PER_JOB = 4
-"""A fixed size, so that what runs does not depend on how many slots there are."""
+"""Of rates that train one by one: a fixed size, so that what runs does not depend on how many
+slots there are."""
 
 INTERNALS_EVERY = 10
 """Iterations between samples of the update-to-weight ratio."""
@@ -78,9 +81,8 @@ class LrFinder(Step):
         low, high = rates_range(context)
         tried = {round(math.log10(each.lr), 6) for each in _earlier(context)}
         rates = [lr for lr in log_grid(low, high) if round(math.log10(lr), 6) not in tried]
-        chunks = [rates[at : at + RATES_PER_JOB] for at in range(0, len(rates), RATES_PER_JOB)]
         return StepPlan(
-            tuple(self._job(context, chunk) for chunk in chunks),
+            self._jobs(context, rates, size=RATES_PER_JOB),
             f"Train {ITERATIONS} iterations at {plural(len(rates), 'learning rate')} from "
             f"{rate(low)} to {rate(high)}.",
         )
@@ -92,18 +94,20 @@ class LrFinder(Step):
             return StepPlan()
         if not context.labelled(LONGER):
             return StepPlan(
-                (self._job(context, rates, LONGER),),
+                self._jobs(context, rates, LONGER, size=len(rates)),
                 f"No rate lowers the loss on unseen samples: try {LONGER_ITERATIONS} iterations "
                 f"at {listing([rate(lr) for lr in rates])}.",
             )
         if context.labelled(BARE) or not _is_regularised(context):
             return StepPlan()
         return StepPlan(
-            (self._job(context, rates, BARE),),
+            self._jobs(context, rates, BARE, size=len(rates)),
             "Nor does more of them: try without regularisation.",
         )
 
-    def _job(self, context: StepContext, rates: Sequence[float], label: str = RATE) -> JobPlan:
+    def _jobs(
+        self, context: StepContext, rates: Sequence[float], label: str = RATE, *, size: int
+    ) -> tuple[JobPlan, ...]:
         center = {**context.space.center(), "weight_decay": WEIGHT_DECAY, **context.fixed}
         trials = tuple(
             TrialPlan(
@@ -115,7 +119,8 @@ class LrFinder(Step):
             )
             for lr in rates
         )
-        return JobPlan(
+        return pack(
+            context,
             trials,
             {
                 "iterations": ITERATIONS if label == RATE else LONGER_ITERATIONS,
@@ -124,6 +129,7 @@ class LrFinder(Step):
                 "stop_if_loss_above": loss_limit(context),
                 "internals_every": INTERNALS_EVERY,
             },
+            size=size,
         )
 
     def judge(self, context: StepContext) -> StepReport:
@@ -312,10 +318,14 @@ def _action(
 
 
 def _measured(context: StepContext) -> dict[str, float]:
-    """Seconds per iteration: measured, never compared."""
+    """Seconds per iteration, and what training together gained: measured, never compared."""
     seconds = sum(trial.outcome.seconds for trial in context.trials)
     iterations = sum(trial.outcome.iterations for trial in context.trials)
-    return {"seconds_per_iteration": seconds / iterations} if iterations else {}
+    if not iterations:
+        return {}
+    alone = sum(seconds_alone(context.description.fusing, trial) for trial in context.trials)
+    gained = {SPEED_UP: alone / seconds} if alone > seconds else {}
+    return {"seconds_per_iteration": seconds / iterations, **gained}
 
 
 ROLES = {RateResult.FALLS: "good", RateResult.BARELY_MOVES: "muted", RateResult.EXPLODES: "bad"}

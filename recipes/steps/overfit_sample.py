@@ -13,6 +13,7 @@ from recipes.evidence.overfit_sample import (
     fitted_loss,
     overfit_evidence,
 )
+from recipes.packing import pack
 from recipes.rules.registry import findings
 from recipes.run import Sample
 from recipes.seeds import derive_seed
@@ -44,6 +45,10 @@ LONGER_ITERATIONS = 1000
 """Steps the best setting gets when it was on its way: the most that is usual before a model
 counts as unable (notes on diagnosis, row 10: 300 to 1,000)."""
 
+LONGEST_ITERATIONS = 4000
+"""Steps it gets when it would have memorised the sample within as many, at its last pace (ours):
+a model that is slow is not one that is unable."""
+
 LEARNING_RATES = (1e-4, 1e-3, 1e-2, 1e-1)
 """Rates tried with the task's own optimiser."""
 
@@ -55,7 +60,9 @@ STOP_SHARE = 0.5
 """A run may stop once its loss is this share of the one that counts as memorised."""
 
 OWN, OTHER, ZEROED = "own optimizer", "other optimizer", "zeroed inputs"
-LONGER, OTHER_SEED = "longer", "other seed"
+LONGER, LONGEST, OTHER_SEED = "longer", "longest", "other seed"
+LENGTHS = {LONGER: LONGER_ITERATIONS, LONGEST: LONGEST_ITERATIONS}
+"""Iterations by label, where they are not ITERATIONS."""
 
 
 class OverfitSample(Step):
@@ -64,13 +71,14 @@ class OverfitSample(Step):
     kind = StepKind.OVERFIT_SAMPLE
 
     def plan(self, context: StepContext) -> StepPlan:
-        """Rates first; if none works, the best for longer, then another optimiser, then, where
-        nothing left chance, another seed; then the best on zeroed inputs."""
+        """Rates first; if none works, the best for longer, and longer still where that will do,
+        then another optimiser, then, where nothing left chance, another seed; then the best on
+        zeroed inputs."""
         center = {**context.space.center(), **context.fixed}
         if not context.trials:
             rates = sorted({*LEARNING_RATES, *_fixed_rate(context)})
             return StepPlan(
-                tuple(self._job(context, [{**center, "lr": lr}], OWN) for lr in rates),
+                self._jobs(context, [{**center, "lr": lr} for lr in rates], OWN),
                 f"Memorise {NUM_SAMPLES} samples at {plural(len(rates), 'learning rate')}, "
                 "regularisation off.",
             )
@@ -80,14 +88,24 @@ class OverfitSample(Step):
             return StepPlan()
         if best is not None and evidence.is_on_its_way and not _tried(context, LONGER, OTHER):
             return StepPlan(
-                (self._job(context, [{**center, "lr": best.lr}], LONGER),),
+                self._jobs(context, [{**center, "lr": best.lr}], LONGER),
                 f"The loss was on its way at {rate(best.lr)}: give it {LONGER_ITERATIONS} "
+                "iterations.",
+            )
+        if (
+            best is not None
+            and evidence.gets_there_within(LONGEST_ITERATIONS)
+            and not _tried(context, LONGEST, OTHER)
+        ):
+            return StepPlan(
+                self._jobs(context, [{**center, "lr": best.lr}], LONGEST),
+                f"At its pace it gets there at {rate(best.lr)}: give it {LONGEST_ITERATIONS} "
                 "iterations.",
             )
         if not (evidence.passed or _tried(context, OTHER)) and _may_rescue(context):
             settings = [{**center, **RESCUE, "lr": lr} for lr in RESCUE_LEARNING_RATES]
             return StepPlan(
-                tuple(self._job(context, [setting], OTHER) for setting in settings),
+                self._jobs(context, settings, OTHER),
                 "No rate memorised the sample: try another optimiser and initialisation.",
             )
         if best is None:
@@ -95,27 +113,26 @@ class OverfitSample(Step):
         chosen = next(trial for trial in context.trials if trial.number == best.trial)
         if evidence.is_stuck and not _tried(context, OTHER_SEED):
             return StepPlan(
-                (self._job(context, [chosen.params], OTHER_SEED, seed=_other_seed(context)),),
+                self._jobs(context, [chosen.params], OTHER_SEED, seed=_other_seed(context)),
                 "Nothing left chance: train the best setting with another seed, to tell an "
                 "unlucky start from the setting.",
             )
-        is_longer = chosen.label == LONGER
+        length = LENGTHS.get(chosen.label, ITERATIONS)
         return StepPlan(
-            (self._job(context, [chosen.params], ZEROED, is_longer=is_longer, seed=chosen.seed),),
+            self._jobs(context, [chosen.params], ZEROED, iterations=length, seed=chosen.seed),
             "Train the best setting on zeroed inputs, which must do worse.",
         )
 
-    def _job(
+    def _jobs(
         self,
         context: StepContext,
         settings: Sequence[Mapping[str, ParameterValue]],
         label: str,
         *,
-        is_longer: bool = False,
+        iterations: int | None = None,
         seed: int | None = None,
-    ) -> JobPlan:
+    ) -> tuple[JobPlan, ...]:
         limit = fitted_loss(context.description)
-        iterations = LONGER_ITERATIONS if is_longer or label == LONGER else ITERATIONS
         trials = tuple(
             TrialPlan(
                 params=params,
@@ -127,10 +144,11 @@ class OverfitSample(Step):
             )
             for params in settings
         )
-        return JobPlan(
+        return pack(
+            context,
             trials,
             {
-                "iterations": iterations,
+                "iterations": iterations or LENGTHS.get(label, ITERATIONS),
                 "regularisation": False,
                 "evaluate": ("train",),
                 "sample": Sample(
@@ -140,6 +158,7 @@ class OverfitSample(Step):
                 ),
                 "stop_if_loss_below": None if limit is None else STOP_SHARE * limit,
             },
+            size=1,
         )
 
     def judge(self, context: StepContext) -> StepReport:

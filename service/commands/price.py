@@ -17,6 +17,7 @@ from service.views.budget_text import budget_words
 from service.views.format import STEP_NAMES, duration
 
 if TYPE_CHECKING:
+    from recipes.fusing import Fusing
     from recipes.study import StudyConfig
     from recipes.timing import Timing
     from service.commands.options import RunOptions
@@ -30,15 +31,20 @@ def say_price(options: RunOptions) -> None:
         fail("the worker half of this installation measured no time; it is another release")
     slots = num_slots(options.slots) or timing.slots
     prices = price(description, config, timing.seconds_per_epoch, slots)
+    fusing = description.fusing
     if options.as_json:
-        typer.echo(json.dumps(_document(config, timing, slots, prices), indent=2))
+        typer.echo(json.dumps(_document(config, timing, slots, fusing, prices), indent=2))
     else:
-        for line in price_lines(config, timing, slots, prices):
+        for line in price_lines(config, timing, slots, prices, fusing):
             typer.echo(line)
 
 
 def price_lines(
-    config: StudyConfig, timing: Timing, slots: int, prices: Sequence[StepPrice]
+    config: StudyConfig,
+    timing: Timing,
+    slots: int,
+    prices: Sequence[StepPrice],
+    fusing: Fusing | None = None,
 ) -> list[str]:
     """The prices as a table, with what was measured and what is assumed."""
     whole = (
@@ -46,9 +52,12 @@ def price_lines(
         if timing.measured_epochs >= 1
         else f"scaled up from {number(timing.measured_epochs)} of an epoch"
     )
+    at_a_time = f"{plural(slots, 'trial')} at a time"
+    if fusing is not None and fusing.chunk > 1:
+        at_a_time = f"{plural(slots, 'slot')}, up to {fusing.chunk} trials together on each"
     lines = [
         f"{number(timing.seconds_per_epoch)} s an epoch at the middle of the space on"
-        f" {timing.device}, {whole}; {plural(slots, 'trial')} at a time; budget:"
+        f" {timing.device}, {whole}; {at_a_time}; budget:"
         f" {budget_words(config.budget)}. Assumed: every trial takes as long an epoch, no range"
         " is widened, and nothing else uses this machine.",
         f"{'step':<29} {'trials':>7} {'epochs':>8} {'time':>12}",
@@ -66,13 +75,18 @@ def price_lines(
 
 
 def _document(
-    config: StudyConfig, timing: Timing, slots: int, prices: Sequence[StepPrice]
+    config: StudyConfig,
+    timing: Timing,
+    slots: int,
+    fusing: Fusing,
+    prices: Sequence[StepPrice],
 ) -> dict[str, object]:
     trials, epochs, seconds = _totals(prices)
     return {
         "config": config.model_dump(mode="json"),
         "timing": timing.model_dump(mode="json"),
         "slots": slots,
+        "fusing": fusing.model_dump(mode="json"),
         "steps": [
             {
                 "number": each.number,

@@ -22,7 +22,7 @@ from service.clock import database_now, utc_now
 from service.conductor.decisions import Begin, Decision, Fail, GoOn, Judge, PlanJobs, decide
 from service.conductor.recipe import SEVENSTEP, Recipe
 from service.conductor.snapshot import Snapshot, StepSnapshot, read
-from service.conductor.work import add_jobs, discard, new_trials
+from service.conductor.work import add_jobs, discard
 from service.database.engine import Database, after_commit
 from service.database.models import StepRun, Study
 from service.database.statements import plain_text
@@ -128,7 +128,7 @@ def _values(snapshot: Snapshot, decision: Decision, now: datetime) -> dict[str, 
         case GoOn(following=following):
             return _study_values(following, now)
         case PlanJobs(plan=plan):
-            return {"num_trials": snapshot.num_trials + len(new_trials(plan))}
+            return {"num_trials": snapshot.num_trials + len(plan.new_trials)}
         case Judge(report=report, following=following):
             values = _study_values(following, now)
             if report.result is not None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from recipes.run import JobKind
 from recipes.search.allowance import iterations_per_epoch
-from recipes.step import Continued, StepPlan, TrialPlan
+from recipes.step import StepPlan, TrialPlan
 from recipes.trial import TrialCause, TrialState
 from service.clock import utc_now
 from service.conductor.snapshot import Snapshot, StepSnapshot
@@ -21,40 +21,29 @@ from service.streams import events
 from service.use_cases.points import record
 
 PLAIN_ENGINE = "plain"
+"""What stands there until a trial's outcome says how it was trained."""
 
 
 def add_jobs(session: Session, snapshot: Snapshot, step: StepSnapshot, plan: StepPlan) -> None:
-    """Write a plan: new trials numbered in plan order, all jobs, their first attempts.
+    """Write a plan: new trials by their numbers, all jobs, their first attempts.
 
     A trial that goes on keeps its number and becomes a member of its new job.
     """
     if not plan.jobs:
         return
     first = snapshot.num_trials
-    new = new_trials(plan)
+    new = plan.new_trials
     ids = _add_trials(session, snapshot, step, new)
-    fresh = iter(zip(range(first, first + len(new)), ids, strict=True))
-
-    def member(trial: TrialPlan | Continued) -> tuple[int, int]:
-        if isinstance(trial, Continued):
-            return trial.number, step.keys[trial.number]
-        return next(fresh)
-
+    fresh = range(first, first + len(new))
+    keys = {**step.keys, **dict(zip(fresh, ids, strict=True))}
     queued = []
-    for job in plan.jobs:
-        members = [member(trial) for trial in job.trials]
-        run = job.run_spec([number for number, _ in members])
-        keys = [key for _, key in members]
-        queued.append(NewJob(JobKind.TRAIN, step.id, run.model_dump_json(), keys))
+    for job, numbers in zip(plan.jobs, plan.numbers(first), strict=True):
+        run = job.run_spec(numbers).model_dump_json()
+        queued.append(NewJob(JobKind.TRAIN, step.id, run, [keys[each] for each in numbers]))
     jobs.queue(session, snapshot.id, queued, now=utc_now())
     step_runs.say(session, step.id, plan.sentence)
-    events.append(session, snapshot.id, "trial", {"numbers": list(range(first, first + len(new)))})
+    events.append(session, snapshot.id, "trial", {"numbers": list(fresh)})
     events.publish_on_commit(session, events.JOBS)
-
-
-def new_trials(plan: StepPlan) -> list[TrialPlan]:
-    """A plan's trials that get a number, in its order."""
-    return [trial for job in plan.jobs for trial in job.trials if not isinstance(trial, Continued)]
 
 
 def discard(session: Session, study_id: int, step: StepSnapshot, numbers: Sequence[int]) -> None:

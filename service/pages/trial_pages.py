@@ -13,6 +13,7 @@ from recipes.space import SearchSpace
 from recipes.trial import TrialPurpose, TrialState
 from service.api.dependencies import Identifier, ReadSession, TrialNumber
 from service.errors import InvalidInput
+from service.pages.how_trained import how_trained
 from service.pages.layers import layer_tables
 from service.pages.rendering import about, render
 from service.pages.rungs import rungs
@@ -101,13 +102,15 @@ def trial_page(
     evaluations, left_out = evaluation_rows(trial)
     curves = trials.curves(session, study_id, number)
     initial = trials.initialisation(session, study_id, number)
+    study = studies.get(session, study_id)
     return render(
         request,
         "trial.html",
         **about(study_id),
-        study=studies.get(session, study_id),
+        study=study,
         sequence=sequence,
         trial=trial,
+        how_trained=how_trained(trial, study.fusing),
         sentence=trial_sentence(trial, initial),
         figures=trial_figures(curves, best_epoch(trial)),
         layer_tables=layer_tables(curves, initial),

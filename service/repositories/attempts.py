@@ -304,6 +304,28 @@ def count_ended(session: Session, job_id: int) -> dict[tuple[AttemptState, str |
     return {(state, cause): number for state, cause, number in rows if state.has_ended}
 
 
+def failures(session: Session, job_id: int, causes: Collection[str], *, before: int) -> list[str]:
+    """By which of some causes a job's attempts failed, in their order.
+
+    Args:
+        session: Any session.
+        job_id: The job.
+        causes: Those that are asked for.
+        before: Only attempts with a lower number.
+    """
+    found = session.scalars(
+        select(Attempt.cause)
+        .where(
+            Attempt.job_id == job_id,
+            Attempt.number < before,
+            Attempt.state == AttemptState.FAILED,
+            Attempt.cause.in_(causes),
+        )
+        .order_by(Attempt.number)
+    )
+    return [cause for cause in found if cause is not None]
+
+
 def busy_slots(session: Session) -> dict[int, int]:
     """How many attempts each worker holds."""
     rows = session.execute(

@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Text, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from recipes.outcome import MemberOutcome
 from recipes.trial import TrialCause, TrialPurpose, TrialState
 from service.database.models import Curve, CurvePoint, JobMember, StepRun, Trial
+from service.database.statements import plain_text
 from service.database.types import OPEN_TRIAL_STATES
 from service.errors import NotFound
 
@@ -98,6 +99,8 @@ def record(session: Session, outcomes: Mapping[int, Recorded], now: datetime) ->
             "new_outcome": outcome.model_dump_json(),
             "new_iterations": outcome.iterations,
             "new_value": value,
+            "new_engine": outcome.engine,
+            "new_engine_reason": plain_text(outcome.engine_reason),
             "now": now if outcome.state.has_ended else None,
             "member_state": outcome.state if outcome.state.has_ended else TrialState.COMPLETE,
         }
@@ -113,6 +116,12 @@ def record(session: Session, outcomes: Mapping[int, Recorded], now: datetime) ->
             outcome=bindparam("new_outcome"),
             iterations=bindparam("new_iterations"),
             value=bindparam("new_value"),
+            # An outcome that does not say it leaves what an earlier one said.
+            engine=func.coalesce(bindparam("new_engine", type_=Text), trial.c.engine),
+            # Without a reason of the worker's, what was noted when the attempt was handed out.
+            engine_reason=func.coalesce(
+                bindparam("new_engine_reason", type_=Text), trial.c.engine_reason
+            ),
             ended_at=bindparam("now"),
         ),
         [{key: row[key] for key in row if key != "member_state"} for row in rows],
@@ -123,6 +132,17 @@ def record(session: Session, outcomes: Mapping[int, Recorded], now: datetime) ->
         .where(member.c.trial_id == bindparam("trial_key"), _is_open(member.c.state))
         .values(state=bindparam("member_state"), cause=bindparam("new_cause")),
         [{key: row[key] for key in ("trial_key", "member_state", "new_cause")} for row in rows],
+    )
+
+
+def note_engine_reason(session: Session, trial_ids: Sequence[int], reason: str | None) -> None:
+    """Note why trials are to train one by one though their run asks for company; None: they
+    train as it says."""
+    session.execute(
+        update(Trial)
+        .where(Trial.id.in_(trial_ids))
+        .values(engine_reason=reason)
+        .execution_options(synchronize_session=False)
     )
 
 

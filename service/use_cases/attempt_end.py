@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from recipes.description import TaskProblem
 from recipes.outcome import MemberOutcome
-from recipes.run import JobKind
+from recipes.run import JobKind, RunSpec
 from recipes.study import StudyState
 from recipes.trial import TrialState
 from recipes.wire import AttemptState
@@ -19,6 +19,7 @@ from service.repositories import attempts, jobs, step_runs, studies, trials
 from service.repositories.attempts import Held
 from service.settings import Settings
 from service.streams import events
+from service.use_cases import fallback
 from service.use_cases.artifacts import forget_checkpoints
 from service.use_cases.points import record
 from service.use_cases.retry import CHECKPOINT_GONE, Ending, GiveUp, Retry, after
@@ -50,7 +51,8 @@ def end_attempt(
     if is_described or (held.kind is JobKind.TRAIN and not members):
         jobs.end(session, held.job_id, TrialState.COMPLETE, now)
         return
-    decision = _decide(session, study, held, ending, settings)
+    was_together = _was_to_train_together(session, held)
+    decision = _decide(session, study, held, ending, settings, was_together=was_together)
     if isinstance(decision, Retry):
         if ending.cause == CHECKPOINT_GONE:
             forget_checkpoints(session, [member.trial_id for member in members])
@@ -78,6 +80,10 @@ def end_attempt(
             iterations=iterations.get(member.trial_id, 0),
             seconds=0.0,
             message=decision.message,
+            # A worker may have trained one by one what was to train together, and did not come
+            # to say so.
+            engine=None if was_together else "plain",
+            num_together=None if was_together else 1,
         )
         for member in members
     }
@@ -141,8 +147,25 @@ def _wait_for_another_rerun(
     events.append(session, study.id, "study", {"state": StudyState.NEEDS_ACTION.value})
 
 
+def _was_to_train_together(session: Session, held: Held) -> bool:
+    """Whether an ended attempt was to train several members at a time."""
+    text = jobs.run_of(session, held.job_id)
+    if text is None:
+        return False
+    run = RunSpec.model_validate_json(text)
+    if fallback.reason_to_part(session, run, held.job_id, held.number) is not None:
+        return False
+    return min(run.fuse, len(attempts.members(session, held.attempt_id))) > 1
+
+
 def _decide(
-    session: Session, study: Study, held: Held, ending: Ending, settings: Settings
+    session: Session,
+    study: Study,
+    held: Held,
+    ending: Ending,
+    settings: Settings,
+    *,
+    was_together: bool,
 ) -> Retry | GiveUp:
     ended = attempts.count_ended(session, held.job_id)
     return after(
@@ -152,4 +175,5 @@ def _decide(
         num_lost=sum(number for (state, _), number in ended.items() if state in LOST_STATES),
         max_attempt_failures=settings.max_attempt_failures,
         max_lost_attempts=settings.max_lost_attempts,
+        was_together=was_together,
     )

@@ -38,7 +38,7 @@ from service.repositories.attempts import HELD, Held
 from service.repositories.stored import config_of
 from service.settings import Settings
 from service.streams import events
-from service.use_cases import rerun, tokens
+from service.use_cases import fallback, rerun, tokens
 from service.use_cases.attempt_end import end_attempt
 from service.use_cases.points import points
 from service.use_cases.retry import Ending
@@ -228,6 +228,10 @@ def _claim(session: Session, held: Held, settings: Settings, token: str) -> Clai
         wanted = {member.number for member in members}
         specs = tuple(spec for spec in whole.members if spec.trial in wanted)
         run = whole.model_copy(update={"members": specs})
+        if whole.fuse > 1:
+            reason = fallback.reason_to_part(session, whole, held.job_id, held.number)
+            trials.note_engine_reason(session, [each.trial_id for each in members], reason)
+            run = run if reason is None else run.model_copy(update={"fuse": 1})
         # One that is not there is left out: the worker fails the attempt and says which.
         named = {number for spec in specs for number in spec.snapshots}
         needed = artifacts.newest_snapshots(session, held.study_id, named) if named else {}

@@ -17,6 +17,10 @@ CHECKPOINT_GONE = "checkpoint_gone"
 """Cause of a failed attempt that could not have what it was to go on from. It is tried again
 from the beginning, as often as a crash: a worker that says so each time has another trouble."""
 
+PARTED = ("error", "out_of_memory")
+"""Causes by which members that trained together fail, and are tried once more one by one. So
+are those of a crash, which is tried again anyway."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -60,6 +64,7 @@ def after(
     num_lost: int,
     max_attempt_failures: int,
     max_lost_attempts: int,
+    was_together: bool = False,
 ) -> Retry | GiveUp:
     """What follows an ended attempt whose job has members left.
 
@@ -71,6 +76,8 @@ def after(
             not: a machine that is often taken away still carries its studies to their end.
         max_attempt_failures: Crashes that are too many.
         max_lost_attempts: Losses that are too many.
+        was_together: Whether its members trained together, so that one by one they may fare
+            better: the next attempt trains them so.
     """
     failed = TrialState.FAILED
     if not is_active:
@@ -83,6 +90,8 @@ def after(
                 return Retry()
             what = "crashed" if ending.cause == CRASHED else "without its checkpoint"
             return GiveUp(failed, TrialCause.LOST, f"{what} {num_crashed} times: {ending.message}")
+        case AttemptState.FAILED if was_together and ending.cause in PARTED:
+            return Retry()
         case AttemptState.FAILED:
             is_memory = ending.cause == TrialCause.OUT_OF_MEMORY.value
             cause = TrialCause.OUT_OF_MEMORY if is_memory else TrialCause.ERROR

@@ -5,13 +5,14 @@ Fields have no defaults that hide a missing value: a reader finds every one in e
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from recipes.budget import Budget, Spent
 from recipes.description import TaskDescription, TaskProblem
 from recipes.finding import Finding
+from recipes.fusing import Fusing
 from recipes.hypothesis import Effect, Hypothesis
 from recipes.result import Best, Compared, Result, TestResult
 from recipes.space import ParameterValue, SearchSpace
@@ -135,6 +136,7 @@ class StudyView(Value):
         version: Counts its changes. Sent as ``If-Match: "<version>"`` with a verb, it makes
             sure that nobody changed the study since.
         incumbent: The person's present setting; empty when none was given.
+        fusing: How many trials train together, or why none; None until the task is described.
         result: Everything concluded so far; ``best`` is its best.
         verbs: What a person can do now that would change something.
         decision_step: The step whose action waits to be accepted or skipped.
@@ -149,6 +151,7 @@ class StudyView(Value):
     task_args: dict[str, ParameterValue]
     set: dict[str, ParameterValue]
     space: SearchSpace | None  # None until the task is described
+    fusing: Fusing | None
     seed: int
     incumbent: dict[str, ParameterValue]
     max_rounds: int | None
@@ -202,7 +205,13 @@ class TrialSummary(Value):
         best_epoch: From 1; None for a run told in iterations.
         num_epochs: Trained so far; None for a run told in iterations.
         iterations: Done by the end, or by the rung it waits at.
-        seconds: Its own training; None before it ended or paused.
+        seconds: Its own training, its share where it trained together with others; None before
+            it ended or paused.
+        engine: How it was trained last: alone (``plain``) or together with others
+            (``fused``); None before it ended or paused, and where its job ended without
+            saying so.
+        engine_reason: Why alone where its job asked for company, as a part of a sentence.
+        num_together: How many trained together, itself included; None with ``engine``.
         evaluations: The last on each split; of a single trial all of them.
     """
 
@@ -226,6 +235,9 @@ class TrialSummary(Value):
     num_epochs: int | None
     iterations: int | None
     seconds: float | None
+    engine: Literal["plain", "fused"] | None
+    engine_reason: str | None
+    num_together: int | None
     evaluations: tuple[EvaluationView, ...]
     started_at: AwareDatetime | None
     ended_at: AwareDatetime | None
@@ -302,7 +314,12 @@ class Repeat(Value):
 
 
 class StudyReport(Value):
-    """Everything a study found out, as one document."""
+    """Everything a study found out, as one document.
+
+    Attributes:
+        fusing_sentence: How many trials train together, or why none; None until the task is
+            described.
+    """
 
     id: str
     name: str
@@ -316,6 +333,7 @@ class StudyReport(Value):
     incumbent_setting: dict[str, ParameterValue]
     digest: str | None  # of the task's code
     description: TaskDescription | None
+    fusing_sentence: str | None
     problem: TaskProblem | None
     best: Best | None
     incumbent: Compared | None

@@ -148,6 +148,9 @@ def _tried(report: StudyReport) -> Iterator[str]:
     counted = ", ".join(f"{count} {end.replace('_', ' ')}" for end, count in ends.most_common())
     yield f"{plural(len(trials), 'trial')}" + (f": {counted}." if counted else ".")
     yield ""
+    if report.fusing_sentence is not None:
+        yield plain(report.fusing_sentence)
+        yield ""
     searched = _by_value(report)[:SHOWN_TRIALS]
     names = sorted({name for trial in searched for name in trial.params})
     if searched:

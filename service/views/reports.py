@@ -36,6 +36,7 @@ def report(session: Session, uid: str, *, origin: str | None = None) -> StudyRep
     study = studies.require(session, uid)
     config = config_of(study.config)
     result = None if study.result is None else result_of(study.result)
+    described = None if study.description is None else description_of(study.description)
     runs = step_runs.of_study(session, study.id)
     return StudyReport(
         id=study.uid,
@@ -49,7 +50,8 @@ def report(session: Session, uid: str, *, origin: str | None = None) -> StudyRep
         seed=study.seed,
         incumbent_setting=config.incumbent,
         digest=study.digest,
-        description=None if study.description is None else description_of(study.description),
+        description=described,
+        fusing_sentence=None if described is None else described.fusing.sentence,
         problem=problem(study),
         best=result.best if result else None,
         incumbent=result.incumbent if result else None,
@@ -95,10 +97,11 @@ def rounds(history: Sequence[StepReport], result: Result | None) -> tuple[RoundV
 NEVER_COMPARED = {
     *("id", "problem", "device", "versions"),
     *("measured", "seconds", "wall_seconds", "device_seconds", "curl"),
+    *("fusing", "fusing_sentence", "engine", "engine_reason", "num_together"),
     *(f"{what}_at" for what in ("created", "started", "ended", "finished")),
 }
-"""Fields that differ between equal studies: identities, moments, durations, prices, machines, and
-commands, which hold the study's id."""
+"""Fields that differ between equal studies: identities, moments, durations, prices, machines,
+how many trials a machine trains together, and commands, which hold the study's id."""
 
 
 def comparable(study_report: StudyReport) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from service.clock import database_now
 from service.database.models import StepRun, Study
 from service.repositories import spending, step_runs, trials
 from service.repositories.spending import Progress
-from service.repositories.stored import config_of, result_of
+from service.repositories.stored import config_of, description_of, result_of
 from service.use_cases import verbs
 from service.use_cases.spending import eta_seconds, spent
 from service.use_cases.verbs import Situation
@@ -27,6 +27,7 @@ def view(session: Session, study: Study) -> StudyView:
     runs = step_runs.of_study(session, study.id)
     now = situation(study, runs)
     result = None if study.result is None else result_of(study.result)
+    described = None if study.description is None else description_of(study.description)
     return StudyView(
         id=study.uid,
         version=study.version,
@@ -37,6 +38,7 @@ def view(session: Session, study: Study) -> StudyView:
         task_args=config.task_args,
         set=config.set,
         space=None if study.space is None else SearchSpace.model_validate_json(study.space),
+        fusing=None if described is None else described.fusing,
         seed=study.seed,
         incumbent=config.incumbent,
         max_rounds=config.max_rounds,

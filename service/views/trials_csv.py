@@ -22,7 +22,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (
     *("number", "step", "round", "pass", "purpose", "label", "state", "cause"),
     *("seed", "data_seed", "value", "standard_error", "best_epoch", "num_epochs"),
-    *("iterations", "seconds"),
+    *("iterations", "seconds", "engine", "num_together", "engine_reason"),
 )
 
 Reading = Callable[[], AbstractContextManager[Session]]

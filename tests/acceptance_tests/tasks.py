@@ -40,6 +40,22 @@ class Clouds(Task):
         return nn.Sequential(nn.Linear(10, hidden), nn.ReLU(), nn.Linear(hidden, 4))
 
 
+class NoisyClouds(Clouds):
+    """Models of one form whatever the setting, with all that draws masks and keeps statistics."""
+
+    space = {
+        "lr": Float(1e-3, 1.0, log=True),
+        "weight_decay": Float(1e-6, 1e-2, log=True),
+        "dropout": Float(0.0, 0.5),
+    }
+
+    def model(self, params):
+        return nn.Sequential(
+            *(nn.Linear(10, 16, bias=False), nn.BatchNorm1d(16), nn.ReLU()),
+            *(nn.Dropout(params["dropout"]), nn.Linear(16, 4)),
+        )
+
+
 class Diabetes(Task):
     """Regression: how far diabetes had gone in 442 patients. About half is noise."""
 

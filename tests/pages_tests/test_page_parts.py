@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from recipes.finding import Finding, Severity
+from recipes.fusing import NOT_MEASURED, Fusing
 from recipes.trial import TrialCause, TrialPurpose, TrialState
 from recipes.wire import AttemptState
 from service.pages.diagnoses import diagnoses
+from service.pages.how_trained import NO_COMPANY, how_trained
 from service.pages.layers import layer_tables
 from service.pages.rungs import rungs
 from service.pages.trial_table import trial_table
@@ -57,6 +59,9 @@ def trial(number: int = 0, *attempts: AttemptView, epochs: int | None = None) ->
         num_epochs=epochs,
         iterations=None if epochs is None else 17 * epochs,
         seconds=1.0,
+        engine="plain",
+        engine_reason=None,
+        num_together=1,
         evaluations=(),
         started_at=NOW,
         ended_at=NOW,
@@ -154,3 +159,37 @@ def test_layers_of_an_untrained_model_have_their_activations_and_gradients() -> 
     assert len(tables) == bool(found.layers) + bool(found.gradients)
     assert tables[0].rows[0].name == found.layers[0].name
     assert layer_tables(empty, None) == []
+
+
+TOGETHER = Fusing(chunk=16, rates={"1": 10.0, "16": 24.0})
+NO_RULE = Fusing(chunk=1, reason="LSTM has no batching rule")
+
+
+@pytest.mark.parametrize(
+    ("fields", "fusing", "said"),
+    [
+        (
+            {"engine": "fused", "num_together": 16},
+            TOGETHER,
+            "Trained together with 15 others (fused).",
+        ),
+        (
+            {"engine": "fused", "num_together": 2},
+            TOGETHER,
+            "Trained together with 1 other (fused).",
+        ),
+        ({"engine": "fused"}, TOGETHER, "Trained with no other beside it (fused)."),
+        ({}, NO_RULE, "Trained alone: LSTM has no batching rule."),
+        ({"engine_reason": "too large"}, TOGETHER, "Trained alone: too large."),
+        ({}, TOGETHER, f"Trained alone: {NO_COMPANY}."),
+        ({}, Fusing(chunk=1, reason=NOT_MEASURED), "Trained alone."),
+        ({}, None, "Trained alone."),
+        ({"engine": None, "num_together": None}, TOGETHER, ""),
+        ({"iterations": 0}, NO_RULE, ""),
+    ],
+)
+def test_a_trial_says_how_it_was_trained(
+    fields: dict[str, object], fusing: Fusing | None, said: str
+) -> None:
+    trained = trial(0, epochs=2).model_copy(update=fields)
+    assert how_trained(trained, fusing) == said

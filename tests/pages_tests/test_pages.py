@@ -4,8 +4,13 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 
+from recipes.fusing import Fusing
+from recipes.outcome import MemberOutcome
+from service.database.models import Study, Trial
 from tests.pages_tests.conftest import Site
+from tests.recipes_tests.builders import description
 
 pytestmark = pytest.mark.browser
 
@@ -84,6 +89,31 @@ def test_a_page_follows_its_study_live(page: Page, site: Site) -> None:
     expect(page.locator("#now")).to_contain_text("Stopped: it needs you.", timeout=4000)
     expect(page.locator("ol.ladder > li").nth(1)).to_contain_text("failed")
     assert page.evaluate("window.stays") is True  # changed in place, not loaded again
+
+
+def test_pages_say_how_trials_trained(page: Page, site: Site) -> None:
+    uid = site.create("together")
+    site.move_on()
+    fusing = Fusing(chunk=16, rates={"1": 10.0, "16": 24.0})
+    with site.context.database.write() as session:
+        study = session.scalars(select(Study).where(Study.uid == uid)).one()
+        study.description = description(fusing=fusing).model_dump_json()
+        first, second = session.scalars(
+            select(Trial).where(Trial.study_id == study.id).order_by(Trial.number).limit(2)
+        )
+        changes = {"engine": "fused", "num_together": 16}
+        assert first.outcome is not None
+        found = MemberOutcome.model_validate_json(first.outcome).model_copy(update=changes)
+        first.outcome, second.engine_reason = found.model_dump_json(), "LSTM has no batching rule"
+
+    page.goto(site.login(f"/studies/{uid}/trials/{first.number}"))
+    expect(page.get_by_text("Trained together with 15 others (fused).")).to_be_visible()
+    page.goto(f"{site.address}/studies/{uid}/trials/{second.number}")
+    expect(page.get_by_text("Trained alone: LSTM has no batching rule.")).to_be_visible()
+    said = "Trials train up to 16 at a time: 2.4 times as fast as one by one."
+    for path in ("", "/report"):
+        page.goto(f"{site.address}/studies/{uid}{path}")
+        expect(page.get_by_text(said)).to_have_count(1)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -13,6 +13,10 @@ from recipes.step import StepState
 from recipes.steps.overfit_sample import (
     ITERATIONS,
     LEARNING_RATES,
+    LONGER,
+    LONGER_ITERATIONS,
+    LONGEST,
+    LONGEST_ITERATIONS,
     OTHER,
     OTHER_SEED,
     OWN,
@@ -92,6 +96,51 @@ def test_a_sample_not_memorised_gets_another_optimizer_first():
     assert {job.trials[0].label for job in plan.jobs} == {OTHER}
     assert [job.trials[0].params["lr"] for job in plan.jobs] == list(RESCUE_LEARNING_RATES)
     assert plan.jobs[0].trials[0].params["optimizer"] == "adamw"
+
+
+def falling(*, to, over=LONGER_ITERATIONS):
+    """From 2.3, by the same share at each iteration."""
+    return [2.3 * (to / 2.3) ** (at / (over - 1)) for at in range(over)]
+
+
+def planned_after(losses, *, label=LONGER, right=0.9):
+    own = [memorised(at, losses=[2.3, *[0.9] * ITERATIONS], right=0.5) for at in range(4)]
+    if label == LONGEST:
+        own.append(memorised(5, label=LONGER, losses=falling(to=0.3), right=0.8))
+    plan = STEP.plan(context([*own, memorised(6, label=label, losses=losses, right=right)]))
+    return plan, {job.trials[0].label for job in plan.jobs}
+
+
+@pytest.mark.parametrize(
+    ("losses", "right", "label"),
+    [
+        (falling(to=0.06), 1.0, LONGEST),
+        (falling(to=0.02), 0.97, LONGEST),  # one sample is missing
+        (falling(to=0.9), 0.9, OTHER),  # it would end at 0.05 after 4,100
+        ([*falling(to=0.4, over=500), *[0.4] * 500], 0.9, OTHER),  # it stands
+        ([*falling(to=0.2, over=500), *falling(to=0.4)[-500:]], 0.9, OTHER),  # it rises
+        ([2.3, *[0.0] * 499, *[0.4] * 500], 0.9, OTHER),
+        ([2.3], 0.9, OTHER),
+    ],
+)
+def test_whoever_would_get_there_gets_the_time(losses, right, label):
+    plan, labels = planned_after(losses, right=right)
+
+    assert labels == {label}
+    if label == LONGEST:
+        assert plan.jobs[0].run_spec([5]).iterations == LONGEST_ITERATIONS
+        assert "give it 4000 iterations" in plan.sentence
+
+
+def test_nobody_gets_the_most_time_twice():
+    _, labels = planned_after(falling(to=0.06, over=LONGEST_ITERATIONS), label=LONGEST)
+    assert labels == {OTHER}
+
+
+def test_zeroed_inputs_get_as_much_time_as_the_best_setting():
+    plan, labels = planned_after(falling(to=0.01), label=LONGEST, right=1.0)
+    assert labels == {ZEROED}
+    assert plan.jobs[0].run_spec([5]).iterations == LONGEST_ITERATIONS
 
 
 def test_a_fixed_optimizer_is_not_replaced():

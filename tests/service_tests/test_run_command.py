@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from recipes.budget import Budget
+from recipes.fusing import Fusing
 from recipes.pricing import price
 from recipes.study import StudyConfig
 from recipes.timing import Timing
@@ -173,6 +174,15 @@ def test_a_plan_says_what_was_measured_and_what_is_assumed(measured: float, how:
     assert lines[4].startswith("4 coarse search")
     assert lines[-2].startswith("all ")
     assert lines[-1] == "Nothing was created."
+
+
+def test_a_plan_says_where_trials_train_together() -> None:
+    config = StudyConfig(name="n", task="digits", steps=(4,))
+    timing = Timing(seconds_per_epoch=0.5, measured_epochs=1.0, device="cpu", slots=2)
+    fusing = Fusing(chunk=16, rates={"1": 10.0, "16": 24.0})
+    prices = price(description(fusing=fusing), config, timing.seconds_per_epoch, 2)
+    first, *_ = price_lines(config, timing, 2, prices, fusing)
+    assert "; 2 slots, up to 16 trials together on each; budget:" in first
 
 
 def test_usage_errors_are_code_two() -> None:

@@ -135,7 +135,7 @@ def test_studies_of_an_older_release_go_on(
     new = {
         "study": {"result", "active_seconds", "active_since", "rerun_from"},
         "step_run": {"active_seconds_before"},
-        "trial": {"iterations", "epoch_iterations", "value"},
+        "trial": {"iterations", "epoch_iterations", "value", "engine_reason"},
         "attempt": {"seconds", "token_sha256"},
         "worker": {"has_died"},
     }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,10 @@ def test_a_listing_is_read() -> None:
         (None, (), 3, [CPU] * 3),
         (2, (), 8, [CPU] * 2),
         (None, TWO, 8, [*TWO]),
-        (3, TWO, 8, [TWO[0], TWO[1], TWO[0]]),
+        (
+            *(3, TWO, 8),
+            [replace(TWO[0], num_slots=2), TWO[1], replace(TWO[0], num_slots=2)],
+        ),
         (1, TWO, 8, [TWO[0]]),
     ],
 )

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from worker.training.member_optimizers import MemberOptimizer
+from worker.fused import native
+from worker.fused.native import is_as_known, native_step
+from worker.fused.optimizer import MemberOptimizer
 from worker.training.optimizers import OPTIMIZERS, OptimizerSettings, PlainOptimizer
 
 RATES = [
@@ -45,25 +47,41 @@ def reference(name: str, each: OptimizerSettings, nesterov: bool) -> type[torch.
     )
 
 
+def test_a_native_step_with_other_arguments_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = [torch.zeros(2, 3)]
+    is_as_known.cache_clear()
+    assert native_step("adagrad", weights) is not None
+    assert native_step("rmsprop", weights) is None
+    try:
+        for changed in (lambda weights: None, lambda *weights, **rates: None):
+            is_as_known.cache_clear()
+            monkeypatch.setattr(native, "_STEPS", {"adagrad": changed})
+            assert native_step("adagrad", weights) is None
+    finally:
+        is_as_known.cache_clear()
+
+
+@pytest.mark.parametrize("is_native", [True, False], ids=["by rows", "over members"])
 @pytest.mark.parametrize(("name", "nesterov"), CASES)
-def test_each_member_takes_the_steps_torch_takes(name: str, nesterov: bool) -> None:
+def test_each_member_takes_the_steps_torch_takes(
+    name: str, nesterov: bool, is_native: bool
+) -> None:
     starts = [torch.linspace(-1, 1 + k, 12, dtype=torch.float64).view(3, 4) for k in range(3)]
     group = torch.stack(starts).requires_grad_()
-    ours = MemberOptimizer([group], settings(name, nesterov=nesterov))
+    ours = MemberOptimizer([group], settings(name, nesterov=nesterov), is_native=is_native)
     factors = [1.0, 0.5, 0.25]
     for iteration in range(NUM_STEPS):
         ours.zero_grad()
         group.grad = torch.stack([gradient(w, iteration, k + 1.0) for k, w in enumerate(group)])
         decay = 1 - iteration / (2 * NUM_STEPS)
-        ours.step(torch.tensor([factor * decay for factor in factors]))
+        ours.step([factor * decay for factor in factors])
 
     for k, each in enumerate(settings(name, nesterov=nesterov)):
         weight = starts[k].clone().requires_grad_()
         theirs = reference(name, each, nesterov)([weight], foreach=False)
         for iteration in range(NUM_STEPS):
             decay = 1 - iteration / (2 * NUM_STEPS)
-            # Our factors are float32, as the schedule's tensors will be.
-            theirs.param_groups[0]["lr"] = each.lr * float(torch.tensor(factors[k] * decay))
+            theirs.param_groups[0]["lr"] = each.lr * factors[k] * decay
             weight.grad = gradient(weight, iteration, k + 1.0)
             theirs.step()
         assert (group[k] - weight).abs().max() <= 1e-12
@@ -136,6 +154,6 @@ def test_a_diverged_member_leaves_the_others_alone() -> None:
     optimizer = MemberOptimizer([group], settings("adamw"))
     group.grad = torch.ones(3, 4)
     group.grad[1] = torch.nan
-    optimizer.step(torch.ones(3))
+    optimizer.step([1.0] * 3)
     assert group[1].isnan().all()
     assert group[[0, 2]].isfinite().all()

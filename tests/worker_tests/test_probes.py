@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from recipes.outcome import Initialisation
 from recipes.rules.dead_relu import FAIL_SHARE, NOTE_SHARE
+from recipes.rules.train_eval_mismatch import EXCESS
 from recipes.run import Sample
 from tests.worker_tests.training_tasks import CPU, Binary, Blobs, run_spec, trained
 from worker.data.batches import TrainingSample
@@ -19,8 +20,11 @@ from worker.training.internals import InternalsSampler, gradient_norm, update_ra
 from worker.training.probes import (
     DEAD_SAMPLES,
     FEWEST_DEAD_SAMPLES,
+    FEWEST_MODE_SAMPLES,
+    MODE_SAMPLES,
     heeds_mode,
     measure_initialisation,
+    mode_losses,
     unit_shares,
 )
 
@@ -371,3 +375,28 @@ def test_layers_that_do_not_know_modes_are_not_looked_at() -> None:
         *(nn.Flatten(), nn.GRU(4, 4), nn.Softmax(1), nn.Upsample(scale_factor=2)),
     ]
     assert not heeds_mode(nn.Sequential(*layers))
+
+
+@pytest.mark.parametrize(
+    ("num_trained", "num_samples"), [(0, FEWEST_MODE_SAMPLES), (10**6, MODE_SAMPLES)]
+)
+def test_after_a_short_training_the_verdict_on_modes_is_the_same(
+    num_trained: int, num_samples: int
+) -> None:
+    task, sample = Uniform(), TrainingSample(load_data(Uniform(), CPU), Sample())
+    settled, unsettled = nn.BatchNorm1d(64), nn.BatchNorm1d(64)
+    for layer in (settled, unsettled):
+        with torch.no_grad():
+            layer.weight.fill_(3.0)
+    for _ in range(100):
+        settled(torch.rand(64, 64))
+    for layer, is_worse in ((settled, False), (unsettled, True)):
+        torch.manual_seed(0)
+        model = nn.Sequential(layer, nn.Linear(64, 4))
+        with torch.no_grad():  # an output that a norm's wrong statistics shift
+            model[1].weight[0] += 1.0
+        losses = mode_losses(task, model, sample, num_trained=num_trained)
+        assert losses is not None
+        assert losses.n == num_samples
+        assert losses.eval == losses.eval_again
+        assert (losses.eval > (1 + EXCESS) * losses.train) == is_worse

@@ -13,6 +13,7 @@ from tests.worker_tests.test_agent import train_job
 from worker.agent.devices import CPU, Device
 from worker.agent.slot import TAIL_BYTES, Exited, SlotProcess, slot_environment
 from worker.slot.messages import (
+    SLOTS_ON_DEVICE,
     DropTrials,
     JobDone,
     OutcomeReported,
@@ -143,10 +144,11 @@ def test_user_code_sees_its_device_one_thread_and_no_secret() -> None:
             "CUDA_VISIBLE_DEVICES": "0,1",
             "A": "b",
         },
-        Device("cuda:1", "1"),
+        Device("cuda:1", "1", num_slots=3),
     )
     assert not [name for name, value in seen.items() if "secret" in value]
     assert (seen["CUDA_VISIBLE_DEVICES"], seen["OMP_NUM_THREADS"], seen["A"]) == ("1", "1", "b")
+    assert seen[SLOTS_ON_DEVICE] == "3"
 
 
 @pytest.mark.parametrize(

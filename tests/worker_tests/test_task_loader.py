@@ -255,6 +255,7 @@ def test_arguments_that_do_not_fit(tmp_path: Path) -> None:
         ("objective = 'accuracy'", "`objective`", "maximize"),
         ("objective = ('accuracy', 'up')", "`objective`", "maximize"),
         ("expected_initial_loss = float('nan')", "`expected_initial_loss`", "finite"),
+        ("autocast = 'float16'", "`autocast` is 'float16'", 'autocast = "bfloat16"'),
         ("ignore_index = 'pad'", "`ignore_index`", "integer"),
         ("loss = 3", "`loss` is 3", "method"),
         ("kind = 'custom'", "no `loss`", "loss(self, output, target)"),

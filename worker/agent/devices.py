@@ -6,7 +6,7 @@ import math
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 NVIDIA_SMI = ("nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader")
@@ -22,10 +22,12 @@ class Device:
     Attributes:
         name: For people: ``cpu``, ``cuda:0 NVIDIA H200``.
         cuda: What CUDA_VISIBLE_DEVICES must say to see this one alone; empty on the CPU.
+        num_slots: How many slots share it.
     """
 
     name: str
     cuda: str = ""
+    num_slots: int = 1
 
 
 CPU = Device("cpu")
@@ -82,4 +84,5 @@ def assign_slots(num_slots: int | None, devices: tuple[Device, ...], cores: int)
         raise ValueError(f"slots: {num_slots} does not fit; give 1 or more, or auto")
     if not devices:
         return [CPU] * (num_slots or max(1, cores))
-    return [devices[slot % len(devices)] for slot in range(num_slots or len(devices))]
+    taken = [slot % len(devices) for slot in range(num_slots or len(devices))]
+    return [replace(devices[each], num_slots=taken.count(each)) for each in taken]

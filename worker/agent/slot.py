@@ -21,6 +21,7 @@ from recipes.wire import AttemptError
 from worker.agent.devices import Device
 from worker.slot.messages import (
     SLOT_MESSAGE,
+    SLOTS_ON_DEVICE,
     STACKS_SIGNAL,
     UNREADABLE_EXIT,
     Command,
@@ -225,8 +226,8 @@ def slot_environment(environment: Mapping[str, str], device: Device) -> dict[str
     """What a slot process sees of the agent's environment.
 
     One thread a slot, so that numbers are bit-equal however many slots there are; its own
-    device alone; output unbuffered, so that a crash keeps its last words; and no token and
-    no database's password, which user code has no need of.
+    device alone, and how many slots share that; output unbuffered, so that a crash keeps its
+    last words; and no token and no database's password, which user code has no need of.
     """
     kept = {name: value for name, value in environment.items() if name not in SECRETS}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -235,4 +236,5 @@ def slot_environment(environment: Mapping[str, str], device: Device) -> dict[str
         **threads,
         "PYTHONUNBUFFERED": "1",
         "CUDA_VISIBLE_DEVICES": device.cuda,
+        SLOTS_ON_DEVICE: str(device.num_slots),
     }

@@ -10,6 +10,8 @@ from recipes.description import (
     SplitDescription,
     TaskDescription,
 )
+from recipes.fusing import Fusing
+from recipes.space import SearchSpace
 from recipes.task import Task
 from worker.data.data import Split, TaskData
 from worker.describe.checks.attributes import search_space
@@ -23,12 +25,15 @@ from worker.describe.checks.targets import describe_targets, samples_out_of_rang
 from worker.describe.errors import located_in, raised, task_error
 from worker.describe.loader import task_digest, task_file
 from worker.describe.objective import objective
+from worker.fused.measuring import measure_fusing
 from worker.training.evaluation import evaluate
 from worker.training.hyperparameters import Hyperparameters
 from worker.training.losses import has_own_loss
 
 
-def describe(task: Task, data: TaskData, *, device: torch.device) -> TaskDescription:
+def describe(
+    task: Task, data: TaskData, *, device: torch.device, measures_fusing: bool = False
+) -> TaskDescription:
     """Measure a task: its data, its model's outputs and gradients. Nothing is judged here.
 
     The model stands in the middle of the space. Labels the loss cannot score and
@@ -38,6 +43,8 @@ def describe(task: Task, data: TaskData, *, device: torch.device) -> TaskDescrip
         task: As ``load_task`` made it.
         data: As ``load_data`` made it, on ``device``.
         device: Where the model runs.
+        measures_fusing: Whether to find out what training together gains, which takes about a
+            second; else trials train one by one.
 
     Raises:
         TaskError: The task cannot be used: its model raises or returns the wrong shape, or
@@ -84,7 +91,14 @@ def describe(task: Task, data: TaskData, *, device: torch.device) -> TaskDescrip
         regularisation=_regularisation(task, settings, probe),
         digest=task_digest(task),
         device=str(device),
+        fusing=_fusing(task, data, space, probe) if measures_fusing else Fusing(chunk=1),
     )
+
+
+def _fusing(task: Task, data: TaskData, space: SearchSpace, probe: Probe) -> Fusing:
+    if probe.loss_error is not None:
+        return Fusing(chunk=1, reason="the loss of a batch could not be taken")
+    return measure_fusing(task, data, space)
 
 
 def _describe_split(task: Task, split: Split, look: tuple[Tensor, Tensor]) -> SplitDescription:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -17,12 +18,15 @@ from worker.data.data import TaskData, load_data
 from worker.describe.describe import describe
 from worker.describe.errors import TaskError, task_error
 from worker.describe.loader import load_task, task_digest, task_file
+from worker.fused.admission import Admission
+from worker.fused.train import train_together
 from worker.slot.channel import Channel, ChannelReporter
-from worker.slot.messages import JobDone, StartJob, TaskLoaded
+from worker.slot.freed_memory import keep_freed_memory
+from worker.slot.memory_guard import guard_memory
+from worker.slot.messages import SLOTS_ON_DEVICE, JobDone, StartJob, TaskLoaded
 from worker.slot.signature import task_files
 from worker.training.checkpoint import Checkpoint
 from worker.training.failures import cause_of
-from worker.training.loop import train
 
 MAX_TRACEBACK = 32 * 1024
 """Characters of a traceback that travel: its end, where the cause stands."""
@@ -36,12 +40,16 @@ class JobRunner:
 
     def __init__(self) -> None:
         torch.set_num_threads(1)
+        keep_freed_memory()
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self._device.type == "cuda":
+            guard_memory(int(os.environ.get(SLOTS_ON_DEVICE, "1")))
         self.device = str(self._device)
         self._modules_before = frozenset(sys.modules)
         self._files: dict[str, str] = {}
         self._task: Task | None = None
         self._data: TaskData | None = None
+        self._admission = Admission()
 
     def warm_up(self) -> None:
         """Load what torch's optimizers load at their first iteration anyway.
@@ -56,7 +64,7 @@ class JobRunner:
             task, data = self._load(job.job.task)
             self._tell_files(channel)
             if job.job.kind is JobKind.DESCRIBE:
-                description = describe(task, data, device=self._device)
+                description = describe(task, data, device=self._device, measures_fusing=True)
                 return JobDone(result="succeeded", description=description)
             _check_digest(task, job.job.digest)
             done = self._train(task, data, job, channel)
@@ -96,11 +104,12 @@ class JobRunner:
             for point in job.resume
         }
         snapshots = {file.trial: Path(file.path).read_bytes() for file in job.snapshots}
-        train(
+        train_together(
             task,
             data,
             run,
             reporter,
+            admission=self._admission,
             resume=resume,
             snapshots=snapshots,
             checkpoint_seconds=job.checkpoint_seconds,

@@ -21,6 +21,8 @@ from recipes.wire import ArtifactKind, AttemptError
 
 UNREADABLE_EXIT = os.EX_PROTOCOL
 """Exit code of a child that got a command it cannot read (sysexits.h: error in a protocol)."""
+SLOTS_ON_DEVICE = "SEVENSTEP_SLOTS_ON_DEVICE"
+"""The variable that tells a child how many slots share its GPU, itself one of them."""
 STACKS_SIGNAL = signal.SIGUSR1
 """Has the child write to standard error where each of its threads stands."""
 

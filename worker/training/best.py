@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from recipes.outcome import Evaluation
 from recipes.value import Value
 from worker.describe.objective import Direction
-from worker.training.weights import copy_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +64,17 @@ class BestWeights:
     epoch: BestEpoch | None = None
     weights: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def see(self, evaluation: Evaluation, *, epoch: int, model: nn.Module) -> None:
-        """Take a validation after ``epoch`` epochs in; the model is as it was evaluated."""
+    def see(
+        self, evaluation: Evaluation, *, epoch: int, copied: Callable[[], Mapping[str, Tensor]]
+    ) -> None:
+        """Take a validation after ``epoch`` epochs in.
+
+        Args:
+            evaluation: Of the model as it is.
+            epoch: Epochs done.
+            copied: Copies its tensors, where it is the best so far.
+        """
         score = self.objective.score(evaluation)
         if score > (-math.inf if self.epoch is None else self.epoch.score):
             self.epoch = BestEpoch(epoch=epoch, iteration=evaluation.iteration, score=score)
-            self.weights = copy_weights(model)
+            self.weights = copied()

@@ -41,6 +41,8 @@ class Thinner:
         Args:
             every: Iterations to the series' next value.
         """
+        if self._span == 1:
+            return [(iteration, value)]  # most series: a block is one value
         self.pending.append((iteration, value))
         if (iteration + every) // self._span == iteration // self._span:
             return []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +16,11 @@ from recipes.task import Task
 from worker.data.batches import BatchSource
 from worker.training.losses import has_own_loss, mean_loss, sample_losses, valid_positions
 from worker.training.metrics import KINDS_WITH_ACCURACY, correct_shares
+from worker.training.precision import in_precision
 
-BATCH_SIZE = 1_024
-"""Samples in one forward. Without gradients memory is small, and larger gains nothing."""
+BATCH_SIZE = 512
+"""Samples in one forward. Larger gains nothing, and a convolution's activations would leave a
+processor's cache (digits ConvNet: 1,024 take 1.6 times as long each)."""
 MIN_GROUPS = 16
 """Batches a task's own loss or metrics are taken over, so that their spread is known."""
 SAMPLE_SEED = 7
@@ -62,81 +65,141 @@ def evaluate(
 
     Samples whose targets are all ignored are left out.
     """
+    was_training = model.training
+    model.eval()
+    evaluations = evaluate_members(
+        task,
+        lambda inputs: _of_one(in_precision(task, model, inputs)),
+        samples,
+        indices,
+        split=split,
+        iteration=iteration,
+    )
+    model.train(was_training)
+    return evaluations[0]
+
+
+def _of_one(output: Any) -> Tensor | list[Any]:
+    return output.unsqueeze(0) if isinstance(output, Tensor) else [output]
+
+
+def evaluate_members(
+    task: Task,
+    outputs_of: Callable[[Tensor], Tensor | list[Any]],
+    samples: BatchSource,
+    indices: Tensor,
+    *,
+    split: str,
+    iteration: int,
+    batch_size: int = BATCH_SIZE,
+) -> list[Evaluation]:
+    """``evaluate`` for K models at once.
+
+    Args:
+        task: Whose kind, loss and metrics count.
+        outputs_of: Inputs (N, ...) to the models' outputs (K, N, ...), in eval mode; of a kind
+            of the task's own they may be K of anything.
+        samples: The split's.
+        indices: Which of them, int64 (N,).
+        split: Its name.
+        iteration: Optimiser steps done.
+        batch_size: Samples in one forward, where values are taken sample by sample.
+    """
     has_group_means = has_own_loss(task) or callable(getattr(task, "metrics", None))
-    size, order = BATCH_SIZE, None
+    size, order = batch_size, None
     if has_group_means:
         size = min(BATCH_SIZE, math.ceil(len(indices) / MIN_GROUPS))
         order = _permutation(len(indices))
         indices = indices[order.to(indices.device)]
     tally = _Tally(task)
-    was_training = model.training
-    model.eval()
     for chunk in chunks(indices, size=size):
         inputs, target = samples.batch(chunk)
-        tally.add(model(inputs), target)
-    model.train(was_training)
-    return Evaluation(
-        split=split, iteration=iteration, metrics=tally.moments(), correct=tally.bitmap(order)
-    )
+        tally.add(outputs_of(inputs), target)
+    return [
+        Evaluation(split=split, iteration=iteration, metrics=moments, correct=bitmap)
+        for moments, bitmap in zip(tally.moments(), tally.bitmaps(order), strict=True)
+    ]
 
 
 class _Tally:
-    """Per-sample values and batch means, batch by batch."""
+    """Per-sample values and batch means of K models, batch by batch."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._own_loss = mean_loss(task) if has_own_loss(task) else None
         self._own_metrics = getattr(task, "metrics", None)
+        self._num_models = 0
         self._values: dict[str, list[Tensor]] = {}
-        self._means: dict[str, list[tuple[float, int]]] = {}
+        self._means: list[dict[str, list[tuple[float, int]]]] = []
         self._right: list[Tensor] = []
         self._targets: list[Tensor] = []
 
-    def add(self, output: Tensor, target: Tensor) -> None:
-        task, scored = self._task, _scored(self._task, target)
+    def add(self, outputs: Tensor | list[Any], target: Tensor) -> None:
+        """Take a batch in: outputs (K, N, ...), or K of a custom task's; target (N, ...)."""
+        scored = _scored(self._task, target)
+        if not self._means:
+            self._num_models = len(outputs)
+            self._means = [{} for _ in range(len(outputs))]
+        if self._own_loss is not None:
+            for means, output in zip(self._means, outputs, strict=True):
+                _add_mean(means, "loss", float(self._own_loss(output, target)), len(target))
+        if isinstance(outputs, Tensor):
+            self._add_samples(outputs, target, scored)
+        if callable(self._own_metrics):
+            for means, output in zip(self._means, outputs, strict=True):
+                own: Mapping[str, float] = self._own_metrics(output, target)
+                for name, value in own.items():
+                    _add_mean(means, name, float(value), len(target))
+
+    def _add_samples(self, outputs: Tensor, target: Tensor, scored: Tensor | None) -> None:
+        """What the task's kind says of each sample."""
+        task = self._task
+        # The models' outputs one after another: what is taken sample by sample knows no more.
+        flat = outputs.flatten(0, 1)
+        targets = target.expand(len(outputs), *target.shape).flatten(0, 1)
         if self._own_loss is None:
-            self._value("loss", sample_losses(task, output, target), scored)
-        else:
-            self._mean("loss", float(self._own_loss(output, target)), len(target))
+            self._value("loss", sample_losses(task, flat, targets), scored)
         if task.kind in KINDS_WITH_ACCURACY:
-            shares = correct_shares(task, output, target)
+            shares = correct_shares(task, flat, targets)
             self._value("accuracy", shares, scored)
             if task.kind != "multilabel" and target.numel() == len(target):
-                self._right.append((shares == 1).cpu())
+                self._right.append((shares == 1).view(self._num_models, -1).cpu())
         elif task.kind == "regression":
-            errors = (output - target).double().square()
-            self._value("mse", errors.reshape(len(target), -1).mean(1))
+            errors = (flat - targets).double().square()
+            self._value("mse", errors.reshape(len(targets), -1).mean(1))
             self._targets.append(target.double().reshape(len(target), -1).cpu())
-        if callable(self._own_metrics):
-            own: Mapping[str, float] = self._own_metrics(output, target)
-            for name, value in own.items():
-                self._mean(name, float(value), len(target))
 
-    def moments(self) -> dict[str, Moments]:
-        """Every metric's; the task's own replace the kind's of the same name."""
-        values = {name: torch.cat(parts).double().cpu() for name, parts in self._values.items()}
+    def moments(self) -> list[dict[str, Moments]]:
+        """Every metric's, of each model; the task's own replace the kind's of the same name."""
+        values = {name: torch.cat(parts, 1).double().cpu() for name, parts in self._values.items()}
         if self._targets:
             values["r2"] = _r2_shares(values["mse"], torch.cat(self._targets))
-        metrics = {name: sample_moments(parts) for name, parts in values.items()}
-        return metrics | {name: group_moments(parts) for name, parts in self._means.items()}
+        return [
+            {name: sample_moments(each[model]) for name, each in values.items()}
+            | {name: group_moments(parts) for name, parts in means.items()}
+            for model, means in enumerate(self._means)
+        ]
 
-    def bitmap(self, order: Tensor | None) -> str | None:
-        """Which samples were right, base64 of bits, first sample in the highest bit.
+    def bitmaps(self, order: Tensor | None) -> list[str | None]:
+        """Which samples each model got right, base64 of bits, first sample in the highest bit.
 
         ``order`` says at which place of the sample each one added stands; None: its own.
         """
         if not self._right:
-            return None
-        right = torch.cat(self._right)
-        bits = np.packbits((right if order is None else right[order.argsort()]).numpy())
-        return base64.b64encode(bits.tobytes()).decode("ascii")
+            return [None] * self._num_models
+        right = torch.cat(self._right, 1)
+        bits = np.packbits((right if order is None else right[:, order.argsort()]).numpy(), axis=1)
+        return [base64.b64encode(each.tobytes()).decode("ascii") for each in bits]
 
     def _value(self, name: str, values: Tensor, scored: Tensor | None = None) -> None:
-        kept = values if scored is None else values[scored]
-        self._values.setdefault(name, []).append(kept)
+        each = values.view(self._num_models, -1)
+        self._values.setdefault(name, []).append(each if scored is None else each[:, scored])
 
-    def _mean(self, name: str, value: float, num_samples: int) -> None:
-        self._means.setdefault(name, []).append((value, num_samples))
+
+def _add_mean(
+    means: dict[str, list[tuple[float, int]]], name: str, value: float, num_samples: int
+) -> None:
+    means.setdefault(name, []).append((value, num_samples))
 
 
 def sample_moments(values: Tensor) -> Moments:

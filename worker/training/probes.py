@@ -26,10 +26,17 @@ FEWEST_DEAD_SAMPLES = 128
 """With which a dead unit is still told: one that 5 % of the samples reach is taken for dead
 once in 700 times, and one that is taken for dead answers to at most 2.3 % of them (19 times in
 20). Decision 0020."""
-LOOK_SHARE = 0.02
-"""Of a training's own forwards, what a look at its units may take: a short one is looked at
-with fewer samples. A backward costs two forwards more."""
-PASSES = 3
+MODE_SAMPLES = 256
+"""Over which both modes' losses are compared."""
+FEWEST_MODE_SAMPLES = 64
+"""With which they still are: batch norm has a batch's statistics of as many in training, and both
+modes see the same samples. Decision 0020."""
+LOOK_SHARE = 0.01
+"""Of a training's own work, what a look at its units may take, and one at its modes: a short
+training is looked at with fewer samples."""
+TRAINING_PASSES, MODE_PASSES = 3, 3
+"""Forwards' worth of a sample in training, where a backward costs two of them, and in a look at
+the modes."""
 CHUNK = 256
 """Samples in one forward and backward."""
 
@@ -131,7 +138,7 @@ def unit_shares(model: nn.Module, samples: BatchSource, *, num_trained: int) -> 
         samples: It was trained on these.
         num_trained: How many samples it has gone through, with repeats.
     """
-    affordable = int(LOOK_SHARE * PASSES * num_trained)
+    affordable = int(LOOK_SHARE * TRAINING_PASSES * num_trained)
     at_most = min(DEAD_SAMPLES, max(FEWEST_DEAD_SAMPLES, affordable))
     indices = evaluation_indices(samples.num_samples, at_most=at_most)
     was_training = model.training
@@ -149,16 +156,27 @@ def unit_shares(model: nn.Module, samples: BatchSource, *, num_trained: int) -> 
 
 
 @torch.no_grad()
-def mode_losses(task: Task, model: nn.Module, samples: BatchSource) -> ModeLosses | None:
-    """The loss of one batch of at most CHUNK training samples, in both modes.
+def mode_losses(
+    task: Task, model: nn.Module, samples: BatchSource, *, num_trained: int
+) -> ModeLosses | None:
+    """The loss of one batch of training samples, in both modes.
 
-    The model's mode and its batch norms' running statistics stay as they were; other state
+    Of MODE_SAMPLES samples; fewer after a short training, FEWEST_MODE_SAMPLES at least. The
+    model's mode and its batch norms' running statistics stay as they were; other state
     that a module changes in train mode does not. None where it is known that nothing in the
     model heeds its mode, and below two samples: batch norm needs two to train on.
+
+    Args:
+        task: Whose loss is taken.
+        model: As it stands; its mode is put back.
+        samples: It was trained on these.
+        num_trained: How many samples it has gone through, with repeats.
     """
     if not heeds_mode(model):
         return None
-    indices = evaluation_indices(samples.num_samples, at_most=CHUNK)
+    affordable = int(LOOK_SHARE * TRAINING_PASSES * num_trained) // MODE_PASSES
+    at_most = min(MODE_SAMPLES, max(FEWEST_MODE_SAMPLES, affordable))
+    indices = evaluation_indices(samples.num_samples, at_most=at_most)
     if len(indices) < 2:
         return None
     loss = mean_loss(task)

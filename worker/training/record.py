@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Literal
 
 from recipes.outcome import Evaluation, Initialisation, MemberOutcome, ModeLosses
 from recipes.run import RunSpec
@@ -34,6 +36,9 @@ class Record:
         iterations: Optimiser steps done, as far as they count.
         at_best: Evaluations with the best epoch's weights.
         snapshot_epoch: The epoch whose weights were left as an artifact.
+        engine: How it is trained.
+        engine_reason: Why alone, where it was to train together with others.
+        num_together: How many it trains together with, itself included.
     """
 
     def __init__(
@@ -50,7 +55,8 @@ class Record:
         self._report = report
         self._objective = objective
         self._progress = progress
-        self._started_at = time.monotonic()
+        self._clock: Callable[[], float] = time.monotonic
+        self._started_at = self._clock()
         self._evaluations = list(progress.evaluations) if progress else []
         self._switched_off: tuple[str, ...] = ()
         self._sample_digest: str | None = None
@@ -62,6 +68,9 @@ class Record:
         self.mode_losses: ModeLosses | None = None
         self.at_best: tuple[Evaluation, ...] = ()
         self.snapshot_epoch: int | None = None
+        self.engine: Literal["plain", "fused"] = "plain"
+        self.engine_reason: str | None = None
+        self.num_together = 1
         self.stop_rule = (
             StopRule(run, losses=progress.recent_losses, num_below=progress.num_below)
             if progress
@@ -80,6 +89,11 @@ class Record:
             num_iterations=num_iterations,
             pending=self._progress.pending if self._progress else None,
         )
+
+    def use_clock(self, clock: Callable[[], float]) -> None:
+        """Count the seconds from now on by a clock that members who train together share."""
+        self._clock = clock
+        self._started_at = clock()
 
     @property
     def curves(self) -> Curves:
@@ -159,6 +173,9 @@ class Record:
             switched_off=self._switched_off,
             seconds=self._seconds(),
             message=message,
+            engine=self.engine,
+            engine_reason=self.engine_reason,
+            num_together=self.num_together,
         )
 
     def _drop_bitmaps(self) -> None:
@@ -179,4 +196,4 @@ class Record:
 
     def _seconds(self) -> float:
         before = self._progress.seconds if self._progress else 0.0
-        return before + time.monotonic() - self._started_at
+        return before + self._clock() - self._started_at

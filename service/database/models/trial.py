@@ -19,6 +19,9 @@ class Trial(Base):
     until a later job takes it on or it is discarded. An ended trial's state never changes.
 
     Attributes:
+        engine: ``plain`` (alone) or ``fused`` (together with others), by the last outcome
+            that said so; ``plain`` before there is one.
+        engine_reason: Why alone where its run asked for company, as a part of a sentence.
         outcome: MemberOutcome as JSON; while the trial waits at a rung, what it has so far.
         iterations: Done by the last outcome.
         epoch_iterations: Iterations of one pass over the training data at its batch size.
@@ -41,7 +44,8 @@ class Trial(Base):
     params: Mapped[str] = mapped_column(Text)  # JSON
     seed: Mapped[int]
     data_seed: Mapped[int]
-    engine: Mapped[str] = mapped_column(String(32))  # plain, or fused
+    engine: Mapped[str] = mapped_column(String(32))
+    engine_reason: Mapped[str | None] = mapped_column(Text)
     state: Mapped[TrialState] = mapped_column(text_enum(TrialState, "state"))
     cause: Mapped[TrialCause | None] = mapped_column(text_enum(TrialCause, "cause"))
     outcome: Mapped[str | None] = mapped_column(Text)

@@ -31,6 +31,7 @@ def check_attributes(task: Task, *, file: str | None) -> None:
         _check_classes(task)
         _check_objective(task)
         _check_numbers(task)
+        _check_autocast(task)
         for name in OPTIONAL_METHODS:
             if not callable(getattr(task, name, abs)):
                 raise task_error(
@@ -147,4 +148,13 @@ def _check_numbers(task: Task) -> None:
     if ignored is not None and (isinstance(ignored, bool) or not isinstance(ignored, int)):
         raise task_error(
             f"`ignore_index` is {ignored!r}", cure="give the target value to leave out, an integer"
+        )
+
+
+def _check_autocast(task: Task) -> None:
+    asked: object = task.autocast
+    if asked not in (None, "bfloat16"):
+        raise task_error(
+            f"`autocast` is {asked!r}",
+            cure='write autocast = "bfloat16", or leave it out for the model\'s own precision',
         )

@@ -1,0 +1,1 @@
+"""Many trials in the time of one: members of equal form trained together."""

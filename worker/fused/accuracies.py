@@ -1,0 +1,65 @@
+"""The train accuracies of K members' iterations, scored together every few iterations."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recipes.task import Task
+from worker.training.metrics import batch_accuracy
+
+
+class MemberAccuracies:
+    """Keeps small outputs of single labels until they are read, and scores them at once.
+
+    Args:
+        task: Its kind says whether there is such a thing.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._share = batch_accuracy(task)
+        self._has_single_labels = task.kind == "classification" and task.ignore_index is None
+        self._outputs: list[Tensor] = []
+        self._targets: list[Tensor] = []
+        self._scored: list[Tensor] = []
+
+    def add(self, outputs: Tensor, target: Tensor, *, is_shared: bool) -> None:
+        """Take a batch in: outputs (K, B, ...), target (B, ...) or, each its own, (K, B, ...)."""
+        if self._share is None:
+            return
+        outputs = outputs.detach()
+        if self._has_single_labels and outputs.ndim == 3:
+            self._outputs.append(outputs.argmax(2))
+            self._targets.append(target)
+            return
+        targets = target.expand(len(outputs), *target.shape) if is_shared else target
+        shares = [self._share(*each) for each in zip(outputs, targets, strict=True)]
+        self._scored.append(torch.stack(shares))
+
+    def read(self) -> list[list[float]] | None:
+        """By iteration since the last time, each member's share right; None: the kind has none."""
+        if self._share is None:
+            return None
+        if self._outputs:
+            shares = _shares_right(self._outputs, self._targets)
+            self._outputs.clear()
+            self._targets.clear()
+            return shares
+        scored, self._scored = self._scored, []
+        return torch.stack(scored).tolist() if scored else []
+
+
+def _shares_right(classes: list[Tensor], targets: list[Tensor]) -> list[list[float]]:
+    """In float32's precision, as one member's are.
+
+    Args:
+        classes: Those chosen, (K, B) each; B may differ.
+        targets: (B,) or (K, B) each.
+    """
+    right = torch.cat([got == want for got, want in zip(classes, targets, strict=True)], 1)
+    sizes = np.array([each.shape[1] for each in classes])
+    starts = sizes.cumsum() - sizes
+    num_right = np.add.reduceat(right.cpu().numpy().view(np.uint8), starts, axis=1, dtype=np.int64)
+    shares = num_right.astype(np.float32) / sizes.astype(np.float32)
+    return shares.T.tolist()  # type: ignore[no-any-return]
