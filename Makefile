@@ -37,9 +37,10 @@ contracts: setup
 test: check
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow'
 
-# The slow ones alone: kills, soaks and clusters.
+# The slow ones: kills, soaks and clusters, then those that keep a time, one after another.
 test-slow: setup
-	$(BIN)/python -m pytest -n $(SLOW_WORKERS) --dist loadgroup -m slow
+	$(BIN)/python -m pytest -n $(SLOW_WORKERS) --dist loadgroup -m 'slow and not alone'
+	$(BIN)/python -m pytest -m 'slow and alone'
 
 test-all: test test-slow
 

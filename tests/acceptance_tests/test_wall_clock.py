@@ -1,4 +1,7 @@
-"""A budget of wall-clock time is met by a whole study, on a machine that is busy too."""
+"""A budget of wall-clock time is met by a whole study, on a machine that is busy too.
+
+How busy it is the tests say themselves: nothing else runs beside them.
+"""
 
 import subprocess
 import sys
@@ -13,7 +16,7 @@ from tests.processes import Installation
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("processes"),
+    pytest.mark.alone,
     pytest.mark.timeout(400),
 ]
 
