@@ -176,12 +176,14 @@ def _fusing(case: Case) -> Fusing:
     torch.set_num_threads(1)
     keep_freed_memory()  # as a slot does
     task = case.make()
-    space = SearchSpace({name: Categorical([value]) for name, value in _params(case).items()})
+    space = SearchSpace(
+        {name: Categorical([value]) for name, value in _params(case, task).items()}
+    )
     return measure_fusing(task, load_data(task, torch.device("cpu")), space)
 
 
-def _params(case: Case) -> dict[str, Any]:
-    return {**search_space(case.make()).center(), **case.params}
+def _params(case: Case, task: Task) -> dict[str, Any]:
+    return {**search_space(task).center(), **case.params}
 
 
 def _round(barrier: Barrier) -> float:
@@ -202,7 +204,7 @@ def _work(index: int, num_rounds: int, barrier: Barrier, of_run: dict[str, int |
     case = CASES[index]
     task = case.make()
     data = load_data(task, torch.device("cpu"))
-    params = _params(case)
+    params = _params(case, task)
     count = case.trials // case.processes
     run = RunSpec(
         members=tuple(

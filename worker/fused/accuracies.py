@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from recipes.task import Task
-from worker.training.metrics import batch_accuracy
+from worker.training.metrics import batch_accuracy, batch_shares, has_single_labels
 
 
 class MemberAccuracies:
@@ -19,7 +18,7 @@ class MemberAccuracies:
 
     def __init__(self, task: Task) -> None:
         self._share = batch_accuracy(task)
-        self._has_single_labels = task.kind == "classification" and task.ignore_index is None
+        self._has_single_labels = has_single_labels(task)
         self._outputs: list[Tensor] = []
         self._targets: list[Tensor] = []
         self._scored: list[Tensor] = []
@@ -58,8 +57,5 @@ def _shares_right(classes: list[Tensor], targets: list[Tensor]) -> list[list[flo
         targets: (B,) or (K, B) each.
     """
     right = torch.cat([got == want for got, want in zip(classes, targets, strict=True)], 1)
-    sizes = np.array([each.shape[1] for each in classes])
-    starts = sizes.cumsum() - sizes
-    num_right = np.add.reduceat(right.cpu().numpy().view(np.uint8), starts, axis=1, dtype=np.int64)
-    shares = num_right.astype(np.float32) / sizes.astype(np.float32)
+    shares = batch_shares(right.cpu(), [each.shape[1] for each in classes])
     return shares.T.tolist()  # type: ignore[no-any-return]

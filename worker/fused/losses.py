@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recipes.task import Task
 from worker.training.losses import Loss, has_own_loss, mean_loss
+from worker.training.metrics import has_single_labels
 
 
 class MemberLosses:
@@ -24,9 +25,7 @@ class MemberLosses:
     """
 
     def __init__(self, task: Task, smoothings: Sequence[float]) -> None:
-        self._has_single_labels = (
-            task.kind == "classification" and task.ignore_index is None and not has_own_loss(task)
-        )
+        self._has_single_labels = has_single_labels(task) and not has_own_loss(task)
         self._smoothings = list(smoothings)
         self._weights: Tensor | None = None
         assert not (has_own_loss(task) and any(smoothings)), "only the default loss knows it"

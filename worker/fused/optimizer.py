@@ -8,6 +8,7 @@ torch's native kernel row by row where it has one, else by operations over the m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -145,12 +146,14 @@ class MemberOptimizer:
             shape = (-1,) + (1,) * (parameter.ndim - 1)
             rates = of_kind[parameter.dtype, parameter.device]
             UPDATES[self._name](
-                parameter,
-                parameter.grad,
-                self.slots[index],
-                {name: rate.view(shape) for name, rate in rates.items()},
-                self._num_steps[index],
-                self._settings[0].nesterov,
+                _MemberStep(
+                    parameter,
+                    parameter.grad,
+                    self.slots[index],
+                    {name: rate.view(shape) for name, rate in rates.items()},
+                    self._num_steps[index],
+                    self._settings[0].nesterov,
+                )
             )
 
     def _step_by_rows(self, reached: list[int], factors: Sequence[float]) -> None:
@@ -188,95 +191,68 @@ class MemberOptimizer:
         return SLOTS[self._name]
 
 
-Update = Callable[[Tensor, Tensor, dict[str, Tensor], dict[str, Tensor], int, bool], None]
+class _MemberStep(NamedTuple):
+    """What one step of a parameter goes by; all tensors [K, ...], rates [K, 1, ...]."""
+
+    weight: Tensor
+    gradient: Tensor
+    slots: dict[str, Tensor]
+    rates: dict[str, Tensor]
+    num_steps: int
+    nesterov: bool
+
+    @property
+    def decayed(self) -> Tensor:
+        """The gradient with the decay as part of it."""
+        return self.gradient + self.rates["weight_decay"] * self.weight
 
 
-def _sgd(
-    weight: Tensor,
-    gradient: Tensor,
-    slots: dict[str, Tensor],
-    rates: dict[str, Tensor],
-    num_steps: int,
-    nesterov: bool,
-) -> None:
+def _sgd(step: _MemberStep) -> None:
     """Sutskever et al. 2013, in torch's form: the rate outside the velocity."""
-    gradient = gradient + rates["weight_decay"] * weight
-    velocity = slots["momentum_buffer"].mul_(rates["momentum"]).add_(gradient)
-    direction = gradient + rates["momentum"] * velocity if nesterov else velocity
-    weight.sub_(rates["lr"] * direction)
+    momentum, gradient = step.rates["momentum"], step.decayed
+    velocity = step.slots["momentum_buffer"].mul_(momentum).add_(gradient)
+    direction = gradient + momentum * velocity if step.nesterov else velocity
+    step.weight.sub_(step.rates["lr"] * direction)
 
 
-def _adagrad(
-    weight: Tensor,
-    gradient: Tensor,
-    slots: dict[str, Tensor],
-    rates: dict[str, Tensor],
-    num_steps: int,
-    nesterov: bool,
-) -> None:
+def _adagrad(step: _MemberStep) -> None:
     """Duchi et al. 2011, the diagonal form."""
-    gradient = gradient + rates["weight_decay"] * weight
-    total = slots["sum"].addcmul_(gradient, gradient)
-    weight.sub_(rates["lr"] * gradient / (total.sqrt() + ADAGRAD_EPS))
+    gradient = step.decayed
+    total = step.slots["sum"].addcmul_(gradient, gradient)
+    step.weight.sub_(step.rates["lr"] * gradient / (total.sqrt() + ADAGRAD_EPS))
 
 
-def _rmsprop(
-    weight: Tensor,
-    gradient: Tensor,
-    slots: dict[str, Tensor],
-    rates: dict[str, Tensor],
-    num_steps: int,
-    nesterov: bool,
-) -> None:
+def _rmsprop(step: _MemberStep) -> None:
     """Hinton 2012 (lecture 6e), with torch's momentum."""
-    gradient = gradient + rates["weight_decay"] * weight
-    square = slots["square_avg"].mul_(RMSPROP_ALPHA)
+    gradient = step.decayed
+    square = step.slots["square_avg"].mul_(RMSPROP_ALPHA)
     square.addcmul_(gradient, gradient, value=1 - RMSPROP_ALPHA)
     scaled = gradient / (square.sqrt() + RMSPROP_EPS)
-    velocity = slots["momentum_buffer"].mul_(rates["momentum"]).add_(scaled)
-    weight.sub_(rates["lr"] * velocity)
+    velocity = step.slots["momentum_buffer"].mul_(step.rates["momentum"]).add_(scaled)
+    step.weight.sub_(step.rates["lr"] * velocity)
 
 
-def _adam(
-    weight: Tensor,
-    gradient: Tensor,
-    slots: dict[str, Tensor],
-    rates: dict[str, Tensor],
-    num_steps: int,
-    nesterov: bool,
-) -> None:
+def _adam(step: _MemberStep) -> None:
     """Kingma & Ba 2015, decay as part of the gradient."""
-    _adam_step(weight, gradient + rates["weight_decay"] * weight, slots, rates, num_steps)
+    _adam_step(step, step.decayed)
 
 
-def _adamw(
-    weight: Tensor,
-    gradient: Tensor,
-    slots: dict[str, Tensor],
-    rates: dict[str, Tensor],
-    num_steps: int,
-    nesterov: bool,
-) -> None:
+def _adamw(step: _MemberStep) -> None:
     """Loshchilov & Hutter 2019: the decay decoupled from the gradient."""
-    weight.mul_(1 - rates["lr"] * rates["weight_decay"])
-    _adam_step(weight, gradient, slots, rates, num_steps)
+    step.weight.mul_(1 - step.rates["lr"] * step.rates["weight_decay"])
+    _adam_step(step, step.gradient)
 
 
-def _adam_step(
-    weight: Tensor,
-    gradient: Tensor,
-    slots: dict[str, Tensor],
-    rates: dict[str, Tensor],
-    num_steps: int,
-) -> None:
+def _adam_step(step: _MemberStep, gradient: Tensor) -> None:
+    rates, slots = step.rates, step.slots
     beta1, beta2 = rates["beta1"], rates["beta2"]
     mean = slots["exp_avg"].mul_(beta1).add_((1 - beta1) * gradient)
     square = slots["exp_avg_sq"].mul_(beta2).add_((1 - beta2) * gradient.square())
-    size = square.sqrt() / (1 - beta2**num_steps).sqrt() + ADAM_EPS
-    weight.sub_(rates["lr"] / (1 - beta1**num_steps) * mean / size)
+    size = square.sqrt() / (1 - beta2**step.num_steps).sqrt() + ADAM_EPS
+    step.weight.sub_(rates["lr"] / (1 - beta1**step.num_steps) * mean / size)
 
 
-UPDATES: dict[str, Update] = {
+UPDATES: dict[str, Callable[[_MemberStep], None]] = {
     "sgd": _sgd,
     "adagrad": _adagrad,
     "rmsprop": _rmsprop,

@@ -21,16 +21,8 @@ from worker.fused.refusal import NotFusable
 from worker.fused.task_state import changed, kept_by
 from worker.training.checkpoint import Checkpoint
 from worker.training.failures import cause_of, describe_failure
-from worker.training.loop import (
-    NO_CHECKPOINTS,
-    NO_SNAPSHOTS,
-    new_record,
-    ready_member,
-    train,
-    train_member,
-)
+from worker.training.loop import NO_CHECKPOINTS, NO_SNAPSHOTS, Trainer
 from worker.training.member_run import MemberRun
-from worker.training.record import Record
 from worker.training.reporting import Reporter
 
 
@@ -54,66 +46,42 @@ def train_together(
     Args:
         admission: What is known of forms already; it is added to.
     """
+    trainer = Trainer(task, data, run, report, resume, snapshots, checkpoint_seconds)
     if run.fuse == 1 or run.iterations == 0:
-        return train(
-            task,
-            data,
-            run,
-            report,
-            resume=resume,
-            snapshots=snapshots,
-            checkpoint_seconds=checkpoint_seconds,
-        )
-    trainer = _Trainer(task, data, run, report, admission, resume, snapshots, checkpoint_seconds)
-    ready, keeps = trainer.ready()
+        return trainer.train_all()
+    groups = _Groups(trainer, admission)
+    ready, keeps = groups.ready()
     for form, group in _groups(ready, most=run.fuse):
-        if not trainer.train(form, group, keeps=keeps):
+        if not groups.train(form, group, keeps=keeps):
             return
 
 
 @dataclass(frozen=True)
-class _Trainer:
-    """Trains the groups of a run: what ``train_together`` was given."""
+class _Groups:
+    """Trains the groups of a run, each together where it is admitted."""
 
-    task: Task
-    data: TaskData
-    run: RunSpec
-    report: Reporter
+    alone: Trainer
     admission: Admission
-    resume: Mapping[int, Checkpoint]
-    snapshots: Mapping[int, bytes]
-    checkpoint_seconds: float
 
     def ready(self) -> tuple[list[MemberRun], str | None]:
         """The members that can be built; the others' outcomes say why they cannot.
 
         And the attribute of the task that holds something else after one than after another.
         """
+        task, members = self.alone.task, self.alone.run.members
         found, kept = [], []
-        for spec in self.run.members:
-            record = self._record(spec)
+        for spec in members:
+            record = self.alone.record(spec)
             try:
-                found.append(
-                    ready_member(
-                        self.task,
-                        self.data,
-                        self.run,
-                        spec,
-                        self.report,
-                        record,
-                        checkpoint=self.resume.get(spec.trial),
-                        snapshots=self.snapshots,
-                        checkpoint_seconds=self.checkpoint_seconds,
-                    )
-                )
+                found.append(self.alone.ready(spec, record))
             except Exception as error:
                 # The task's own code runs in here: what it raises is this member's result. But
                 # that there is no room for one more is the others' doing.
                 cause = cause_of(error)
-                if cause is TrialCause.OUT_OF_MEMORY and len(self.run.members) > 1:
+                if cause is TrialCause.OUT_OF_MEMORY and len(members) > 1:
                     raise
-                self.report.outcome(record.close(cause, message=describe_failure(error)))
-            kept.append(kept_by(self.task))
+                self.alone.report.outcome(record.close(cause, message=describe_failure(error)))
+            kept.append(kept_by(task))
         differing = (changed(kept[0], each) for each in kept)
         return found, next((name for name in differing if name is not None), None)
 
@@ -136,39 +104,22 @@ class _Trainer:
             each.record.use_clock(clock)
             each.record.engine = "fused"
             each.record.num_together = len(group)
-        loop = FusedLoop(
-            self.task,
-            self.data,
-            self.run,
-            self.report,
+        alone = self.alone
+        return FusedLoop(
+            alone.task,
+            alone.data,
+            alone.run,
+            alone.report,
             group,
             clock,
             is_mapped=admitted.is_mapped,
-        )
-        return loop.run_epochs()
+        ).run_epochs()
 
     def _train_alone(self, spec: MemberSpec, *, reason: str) -> bool:
         """Built anew: a task may remember the model that it made last."""
-        record = self._record(spec)
+        record = self.alone.record(spec)
         record.engine_reason = reason
-        outcome = train_member(
-            self.task,
-            self.data,
-            self.run,
-            spec,
-            self.report,
-            record,
-            checkpoint=self.resume.get(spec.trial),
-            snapshots=self.snapshots,
-            checkpoint_seconds=self.checkpoint_seconds,
-        )
-        if outcome is None:
-            return False
-        self.report.outcome(outcome)
-        return True
-
-    def _record(self, spec: MemberSpec) -> Record:
-        return new_record(self.task, self.run, spec, self.report, self.resume.get(spec.trial))
+        return self.alone.train(spec, record)
 
     def _admitted(self, form: Form, group: Sequence[MemberRun]) -> tuple[Admitted, int]:
         """How a group trains together, and how many of it fit at a time.
@@ -176,16 +127,17 @@ class _Trainer:
         Raises:
             NotFusable: It does not.
         """
+        task, run = self.alone.task, self.alone.run
         if form.refusal is not None:
             raise NotFusable(form.refusal)
         members = [each.member for each in group]
         models = [each.model for each in members]
         size = sum(each.numel() for each in members[0].model.parameters())
-        most = self.run.fuse_parameters
+        most = run.fuse_parameters
         if most is not None and size > most:
             raise NotFusable(f"models of {size:,} parameters train faster one by one here")
         # One alone was to have company, or lost it: it trains with copies of itself beside it.
-        shares_order = self.run.is_order_shared
+        shares_order = run.is_order_shared
         key = (
             form.model,
             form.optimizer,
@@ -194,10 +146,10 @@ class _Trainer:
             shares_order,
             tuple(any(rates.of_members) for rates in member_rates(models).values()),
         )
-        admitted = self.admission.ask(self.task, members, form=key, shares_order=shares_order)
-        check_group(self.task, members)
+        admitted = self.admission.ask(task, members, form=key, shares_order=shares_order)
+        check_group(task, members)
         room = self.admission.room
-        return admitted, room.most(self.task, members, form=key, is_mapped=admitted.is_mapped)
+        return admitted, room.most(task, members, form=key, is_mapped=admitted.is_mapped)
 
 
 def _groups(ready: list[MemberRun], *, most: int) -> Iterator[tuple[Form, list[MemberRun]]]:

@@ -9,6 +9,7 @@ the untrained model's. A run that ends at iteration i has done i + 1 of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -68,107 +69,80 @@ def train(
         checkpoint_seconds: Least time between checkpoints, taken at an epoch's end when
             epochs remain; 0: at every one.
     """
-    for spec in run.members:
-        record = new_record(task, run, spec, report, resume.get(spec.trial))
-        outcome = train_member(
-            task,
-            data,
-            run,
-            spec,
-            report,
-            record,
-            checkpoint=resume.get(spec.trial),
-            snapshots=snapshots,
-            checkpoint_seconds=checkpoint_seconds,
-        )
+    Trainer(task, data, run, report, resume, snapshots, checkpoint_seconds).train_all()
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What ``train`` was given: it trains a run's members, each by itself."""
+
+    task: Task
+    data: TaskData
+    run: RunSpec
+    report: Reporter
+    resume: Mapping[int, Checkpoint]
+    snapshots: Mapping[int, bytes]
+    checkpoint_seconds: float
+
+    def train_all(self) -> None:
+        """Every member in turn, until the run is told to stop."""
+        for spec in self.run.members:
+            if not self.train(spec, self.record(spec)):
+                return
+
+    def record(self, spec: MemberSpec) -> Record:
+        """A member's record, with what it measured before its checkpoint."""
+        checkpoint = self.resume.get(spec.trial)
+        progress = read_progress(checkpoint.content) if checkpoint else None
+        decides = Objective(*objective(self.task))
+        return Record(self.run, spec.trial, self.report, decides, progress=progress)
+
+    def train(self, spec: MemberSpec, record: Record) -> bool:
+        """Whether the member's outcome was reported; False when the run is told to stop."""
+        try:
+            outcome = self._outcome(spec, record)
+        except Exception as error:
+            # The task's own code runs in here: whatever it raises is this member's result.
+            outcome = record.close(cause_of(error), message=describe_failure(error))
         if outcome is None:
-            return
-        report.outcome(outcome)
+            return False
+        self.report.outcome(outcome)
+        return True
 
+    def ready(self, spec: MemberSpec, record: Record) -> MemberRun:
+        """A member with its model built, at its checkpoint, its snapshot or its own beginning.
 
-def new_record(
-    task: Task, run: RunSpec, spec: MemberSpec, report: Reporter, checkpoint: Checkpoint | None
-) -> Record:
-    """A member's record, with what it measured before its checkpoint."""
-    progress = read_progress(checkpoint.content) if checkpoint else None
-    decides = Objective(*objective(task))
-    return Record(run, spec.trial, report, decides, progress=progress)
-
-
-def train_member(
-    task: Task,
-    data: TaskData,
-    run: RunSpec,
-    spec: MemberSpec,
-    report: Reporter,
-    record: Record,
-    *,
-    checkpoint: Checkpoint | None,
-    snapshots: Mapping[int, bytes],
-    checkpoint_seconds: float,
-) -> MemberOutcome | None:
-    """One member's outcome; None when the run is told to stop."""
-    try:
-        wanted = spec.snapshots if checkpoint is None else ()
-        if len(wanted) > 1:
-            contents = [_snapshot_of(trial, snapshots) for trial in wanted]
-            return measure_average(task, data, run, contents, record)
-        member_run = ready_member(
-            task,
-            data,
-            run,
+        Raises:
+            ValueError: Something in its spec, its checkpoint or its snapshot does not fit.
+        """
+        checkpoint = self.resume.get(spec.trial)
+        start = self._snapshot(spec.snapshots[0]) if spec.snapshots and not checkpoint else None
+        return MemberRun(
+            self.task,
+            self.data,
+            self.run,
             spec,
-            report,
+            self.report,
             record,
+            objective=Objective(*objective(self.task)),
             checkpoint=checkpoint,
-            snapshots=snapshots,
-            checkpoint_seconds=checkpoint_seconds,
+            start=start,
+            checkpoint_seconds=self.checkpoint_seconds,
         )
-        return Loop(task, data, run, report, member_run).run_epochs()
-    except Exception as error:
-        # The task's own code runs in here: whatever it raises is this member's result.
-        return record.close(cause_of(error), message=describe_failure(error))
 
+    def _outcome(self, spec: MemberSpec, record: Record) -> MemberOutcome | None:
+        """None when the run is told to stop."""
+        if len(spec.snapshots) > 1 and spec.trial not in self.resume:
+            contents = [self._snapshot(trial) for trial in spec.snapshots]
+            return measure_average(self.task, self.data, self.run, contents, record)
+        member_run = self.ready(spec, record)
+        return Loop(self.task, self.data, self.run, self.report, member_run).run_epochs()
 
-def ready_member(
-    task: Task,
-    data: TaskData,
-    run: RunSpec,
-    spec: MemberSpec,
-    report: Reporter,
-    record: Record,
-    *,
-    checkpoint: Checkpoint | None,
-    snapshots: Mapping[int, bytes],
-    checkpoint_seconds: float,
-) -> MemberRun:
-    """A member with its model built, at its checkpoint, its snapshot or its own beginning.
-
-    Raises:
-        ValueError: Something in its spec, its checkpoint or its snapshot does not fit.
-    """
-    start = (
-        _snapshot_of(spec.snapshots[0], snapshots) if spec.snapshots and not checkpoint else None
-    )
-    return MemberRun(
-        task,
-        data,
-        run,
-        spec,
-        report,
-        record,
-        objective=Objective(*objective(task)),
-        checkpoint=checkpoint,
-        start=start,
-        checkpoint_seconds=checkpoint_seconds,
-    )
-
-
-def _snapshot_of(trial: int, snapshots: Mapping[int, bytes]) -> bytes:
-    """The content of a trial's snapshot."""
-    if trial not in snapshots:
-        raise ValueError(f"snapshots: that of trial {trial} is missing; hand it to train")
-    return snapshots[trial]
+    def _snapshot(self, trial: int) -> bytes:
+        """The content of a trial's snapshot."""
+        if trial not in self.snapshots:
+            raise ValueError(f"snapshots: that of trial {trial} is missing; hand it to train")
+        return self.snapshots[trial]
 
 
 class _Iteration(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from recipes.task import Task
@@ -44,8 +45,12 @@ def batch_accuracy(task: Task) -> Callable[[Tensor, Tensor], Tensor] | None:
         # The same in two kernels less: it runs at every iteration.
         return (output.detach().argmax(1) == target).mean(dtype=torch.float32)
 
-    has_single_labels = task.kind == "classification" and task.ignore_index is None
-    return share_of_single_labels if has_single_labels else share_of_samples
+    return share_of_single_labels if has_single_labels(task) else share_of_samples
+
+
+def has_single_labels(task: Task) -> bool:
+    """Whether every sample has one class, and all count."""
+    return task.kind == "classification" and task.ignore_index is None
 
 
 class AccuracyMeter:
@@ -61,7 +66,7 @@ class AccuracyMeter:
 
     def __init__(self, task: Task) -> None:
         self._share = batch_accuracy(task)
-        self._has_single_labels = task.kind == "classification" and task.ignore_index is None
+        self._has_single_labels = has_single_labels(task)
         self._outputs: list[Tensor] = []
         self._targets: list[Tensor] = []
         self._scored: list[Tensor] = []
@@ -109,8 +114,22 @@ def shares_of_single_labels(outputs: Sequence[Tensor], targets: Sequence[Tensor]
         targets: Classes (N,) of each batch, on the CPU like the logits.
     """
     right = torch.cat(list(outputs)).argmax(1) == torch.cat(list(targets))
-    sizes = np.array([len(target) for target in targets])
-    starts = sizes.cumsum() - sizes
-    num_right = np.add.reduceat(right.numpy().view(np.uint8), starts, dtype=np.int64)
-    shares: list[float] = (num_right.astype(np.float32) / sizes.astype(np.float32)).tolist()
+    shares: list[float] = batch_shares(right, [len(target) for target in targets]).tolist()
+    return shares
+
+
+def batch_shares(right: Tensor, sizes: Sequence[int]) -> NDArray[np.float32]:
+    """The share right of each batch, in float32's precision.
+
+    Args:
+        right: Of the samples of all batches one after another, bool (..., N).
+        sizes: Samples of each batch, N in all.
+
+    Returns:
+        (..., number of batches).
+    """
+    counts = np.array(sizes)
+    starts = counts.cumsum() - counts
+    num_right = np.add.reduceat(right.numpy().view(np.uint8), starts, axis=-1, dtype=np.int64)
+    shares: NDArray[np.float32] = np.divide(num_right, counts, dtype=np.float32)
     return shares

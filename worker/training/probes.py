@@ -138,8 +138,7 @@ def unit_shares(model: nn.Module, samples: BatchSource, *, num_trained: int) -> 
         samples: It was trained on these.
         num_trained: How many samples it has gone through, with repeats.
     """
-    affordable = int(LOOK_SHARE * TRAINING_PASSES * num_trained)
-    at_most = min(DEAD_SAMPLES, max(FEWEST_DEAD_SAMPLES, affordable))
+    at_most = min(DEAD_SAMPLES, max(FEWEST_DEAD_SAMPLES, _affordable(num_trained, passes=1)))
     indices = evaluation_indices(samples.num_samples, at_most=at_most)
     was_training = model.training
     model.eval()
@@ -153,6 +152,11 @@ def unit_shares(model: nn.Module, samples: BatchSource, *, num_trained: int) -> 
     dead = [layer.dead_share for layer in layers if layer.kind in RELUS]
     saturated = [layer.saturated_share for layer in layers if layer.kind in SATURATING]
     return UnitShares(max(dead, default=None), max(saturated, default=None))
+
+
+def _affordable(num_trained: int, *, passes: int) -> int:
+    """Samples of a look that takes so many forwards each, by what the training itself took."""
+    return int(LOOK_SHARE * TRAINING_PASSES * num_trained) // passes
 
 
 @torch.no_grad()
@@ -174,7 +178,7 @@ def mode_losses(
     """
     if not heeds_mode(model):
         return None
-    affordable = int(LOOK_SHARE * TRAINING_PASSES * num_trained) // MODE_PASSES
+    affordable = _affordable(num_trained, passes=MODE_PASSES)
     at_most = min(MODE_SAMPLES, max(FEWEST_MODE_SAMPLES, affordable))
     indices = evaluation_indices(samples.num_samples, at_most=at_most)
     if len(indices) < 2:
