@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.log_reading import (
-    calibration_files,
-    report_again,
-    report_fifth,
-    report_files,
-    report_fourth,
-    report_last,
-    report_sixth,
+from benchmarks.log_reading import calibration_files
+from benchmarks.log_reading.report import (
+    fifth_look,
+    first_look,
+    fourth_look,
+    second_look,
+    sixth_look,
+    third_look,
 )
 from benchmarks.log_reading.truth import write
 
-REPORT = (report_files, report_again, report_last, report_fourth, report_fifth, report_sixth)
+REPORT = (first_look, second_look, third_look, fourth_look, fifth_look, sixth_look)
 """In the order they were written: one more for each look."""
 
 

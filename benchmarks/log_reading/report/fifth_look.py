@@ -6,8 +6,15 @@ import json
 from collections.abc import Callable, Iterator
 
 from benchmarks.log_reading.course import course
-from benchmarks.log_reading.report_again import LOSSES, USUAL, run_of
-from benchmarks.log_reading.report_fourth import ALL, batches_of, means_of, shares
+from benchmarks.log_reading.report.runs import (
+    ALL,
+    LOSSES,
+    USUAL,
+    batches_of,
+    means_of,
+    run_of,
+    shares,
+)
 from benchmarks.log_reading.truth import LogCase, RunTruth, Truth
 
 

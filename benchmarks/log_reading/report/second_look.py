@@ -7,7 +7,8 @@ import gzip
 import json
 from collections.abc import Callable, Iterator
 
-from benchmarks.log_reading.course import Course, course
+from benchmarks.log_reading.course import course
+from benchmarks.log_reading.report.runs import LOSSES, USUAL, run_of
 from benchmarks.log_reading.truth import LogCase, RunTruth, Truth
 
 
@@ -15,24 +16,6 @@ def cases() -> Iterator[LogCase]:
     """Every case of this file."""
     for number, write in enumerate(WRITERS):
         yield write(31_000 + 17 * number)
-
-
-def run_of(c: Course, digits: int, first: int, *keys: str) -> RunTruth:
-    """The truth of these curves, as printed."""
-    given = {
-        "train loss": c.train_loss,
-        "train accuracy": c.train_acc,
-        "val loss": c.val_loss,
-        "val accuracy": c.val_acc,
-    }
-    return RunTruth(
-        {key: [round(float(v), digits) for v in given[key]] for key in keys},
-        [float(first + e) for e in range(c.num_epochs)],
-    )
-
-
-LOSSES = ("train loss", "val loss")
-USUAL = (*LOSSES, "val accuracy")
 
 
 def structlog(seed: int) -> LogCase:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 
 from benchmarks.log_reading.course import course
-from benchmarks.log_reading.report_again import LOSSES, USUAL, run_of
+from benchmarks.log_reading.report.runs import LOSSES, USUAL, run_of
 from benchmarks.log_reading.truth import LogCase, RunTruth, Truth
 
 

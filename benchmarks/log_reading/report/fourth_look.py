@@ -5,35 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
-from benchmarks.log_reading.course import Course, course
-from benchmarks.log_reading.report_again import LOSSES, USUAL, run_of
+from benchmarks.log_reading.course import course
+from benchmarks.log_reading.report.runs import (
+    ALL,
+    LOSSES,
+    USUAL,
+    batches_of,
+    means_of,
+    run_of,
+    shares,
+)
 from benchmarks.log_reading.truth import LogCase, RunTruth, Truth
-
-ALL = ("train loss", "train accuracy", "val loss", "val accuracy")
 
 
 def cases() -> Iterator[LogCase]:
     """Every case of this file."""
     for number, write in enumerate(WRITERS):
         yield write(74_000 + 19 * number)
-
-
-def batches_of(c: Course, digits: int) -> list[float]:
-    """Train losses by iteration, as printed."""
-    return [round(float(each), digits) for each in c.batch_losses.ravel()]
-
-
-def means_of(c: Course, digits: int) -> list[float]:
-    """Of each epoch the mean of its printed train losses."""
-    rows = np.asarray(batches_of(c, digits)).reshape(c.batch_losses.shape)
-    return [float(each) for each in rows.mean(axis=1)]
-
-
-def shares(values: list[float], digits: int) -> list[float]:
-    """Shares as they were printed in percent."""
-    return [round(100 * value, digits) / 100 for value in values]
 
 
 def torch_quickstart(seed: int) -> LogCase:
