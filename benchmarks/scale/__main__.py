@@ -30,7 +30,7 @@ Measure = Callable[[Settings, int], Numbers]
 PARTS: tuple[tuple[str, str, Measure, tuple[int, ...]], ...] = (
     ("trials", "One study, by its trials", large_study, (100, 1_000, 10_000)),
     ("queue", "One study, by its queued trials; 50 workers", long_queue, (100, 1_000, 10_000)),
-    ("studies", "Studies with a trial queued each; 50 workers", many_studies, (10, 100, 1_000)),
+    ("studies", "Studies with a trial queued each; 50 workers", many_studies, (100, 1_000)),
 )
 """File name of the cells, title, what is measured, sizes."""
 

@@ -152,9 +152,7 @@ class Maker:
 
     def _members(self, numbers: range) -> list[MemberSpec]:
         space = self.script.description.space
-        drawn = propose(
-            "random", space, first=numbers.start, count=len(numbers), seed=SPACE_SEED
-        )
+        drawn = propose("random", space, first=numbers.start, count=len(numbers), seed=SPACE_SEED)
         return [
             MemberSpec(trial=number, params=params, seed=number, data_seed=7)
             for number, params in zip(numbers, drawn, strict=True)
@@ -184,7 +182,9 @@ class Maker:
         outcomes = [self.script.train(_run(spec), spec).outcome for spec in specs]
         trials = []
         for spec, outcome in zip(specs, outcomes, strict=True):
-            found = score(TrialResult(spec.trial, TrialPurpose.SEARCH, "", {}, outcome), description)
+            found = score(
+                TrialResult(spec.trial, TrialPurpose.SEARCH, "", {}, outcome), description
+            )
             trials.append(
                 {
                     **self._trial(study_id, run_id, spec),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import and_, case, func, insert, literal, null, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, literal, null, select, update
 from sqlalchemy.orm import Session
 
 from recipes.run import JobKind
@@ -149,7 +149,8 @@ def take(
         .join(Job, Job.id == Attempt.job_id)
         .join(Study, Study.id == Job.study_id)
         .where(
-            Attempt.state == AttemptState.QUEUED,
+            # Spelled out: an index of the queue alone cannot serve a value yet to come.
+            Attempt.state == bindparam(None, AttemptState.QUEUED, literal_execute=True),
             Study.state.in_(ACTIVE),
             Study.id.not_in(held_back),
         )
@@ -227,16 +228,19 @@ def end(
     cause: str | None,
     error: str | None,
     traceback: str | None,
-) -> None:
-    """End an attempt whose study's row is held. ``now`` is by the clock of leases."""
-    seconds = (now - held.started_at).total_seconds() if held.started_at else 0.0
+) -> float:
+    """End an attempt whose study's row is held; how long it held its slot, in seconds.
+
+    ``now`` is by the clock of leases.
+    """
+    seconds = max(0.0, (now - held.started_at).total_seconds()) if held.started_at else 0.0
     session.execute(
         update(Attempt)
         .where(Attempt.id == held.attempt_id)
         .values(
             state=state,
             ended_at=now,
-            seconds=max(0.0, seconds),
+            seconds=seconds,
             lease_expires_at=None,
             cause=cause,
             error=error,
@@ -244,6 +248,7 @@ def end(
         )
         .execution_options(synchronize_session=False)
     )
+    return seconds
 
 
 def cancel_all(session: Session, study_id: int, now: datetime) -> None:

@@ -233,11 +233,22 @@ def numbered(
     return {trial.number: (trial, run) for trial, run in rows}
 
 
-def of_step_runs(session: Session, step_run_ids: Collection[int]) -> Sequence[Trial]:
-    """The trials of some step runs, by number."""
-    return session.scalars(
-        select(Trial).where(Trial.step_run_id.in_(step_run_ids)).order_by(Trial.number)
-    ).all()
+def of_step_runs(
+    session: Session, study_id: int, step_run_ids: Collection[int], numbers: Collection[int]
+) -> Sequence[Trial]:
+    """All trials of some of a study's step runs and, of its others, those with some numbers.
+
+    By number.
+    """
+    query = select(Trial).order_by(Trial.number)
+    found = session.scalars(query.where(Trial.step_run_id.in_(step_run_ids))).all()
+    if not numbers:
+        return found
+    others = query.where(Trial.study_id == study_id, Trial.number.in_(numbers))
+    return sorted(
+        {each.id: each for each in (*found, *session.scalars(others))}.values(),
+        key=lambda each: each.number,
+    )
 
 
 def ids(session: Session, study_id: int, numbers: Collection[int]) -> dict[int, int]:
