@@ -20,8 +20,7 @@ LONGER = (
     ("job", ["study_id"], ["step_run_id"]),
 )
 """Table, columns of the index until now, columns that come behind them from now on."""
-IS_QUEUED = sa.text("state = 'queued'")
-BY_VALUE = ["study_id", "value", "number"]
+BY_VALUE = ["study_id", "value", "iterations", "number"]
 
 
 def index(table: str, columns: list[str]) -> str:
@@ -53,13 +52,6 @@ def upgrade() -> None:
     )
     op.create_index(index("step_work", ["study_id"]), "step_work", ["study_id"])
     op.create_index(index("trial", BY_VALUE), "trial", BY_VALUE)
-    op.create_index(
-        "ix_attempt_queued",
-        "attempt",
-        ["id"],
-        sqlite_where=IS_QUEUED,
-        postgresql_where=IS_QUEUED,
-    )
     for table, before, more in LONGER:
         after = [*before, *more]
         op.create_index(index(table, after), table, after)
@@ -71,6 +63,5 @@ def downgrade() -> None:
         after = [*before, *more]
         op.create_index(index(table, before), table, before)
         op.drop_index(index(table, after), table_name=table)
-    op.drop_index("ix_attempt_queued", table_name="attempt")
     op.drop_index(index("trial", BY_VALUE), table_name="trial")
     op.drop_table("step_work")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, case, func, insert, literal, null, select, update
+from sqlalchemy import and_, case, func, insert, literal, null, select, update
 from sqlalchemy.orm import Session
 
 from recipes.run import JobKind
@@ -26,6 +26,8 @@ from service.database.types import OPEN_TRIAL_STATES, UtcDateTime
 from service.repositories.studies import ACTIVE
 from service.uids import new_uid
 
+FIRST_PIECE, NEXT_PIECE = 64, 2_000
+"""Queued attempts looked at together: the first few are nearly always of active studies."""
 HELD = (AttemptState.RUNNING, AttemptState.STOPPING)
 """States in which a worker holds an attempt and may write for it."""
 
@@ -142,39 +144,54 @@ def take(
     Studies in ``held_back`` are passed over.
 
     One statement chooses and marks it: of two that ask at once each gets its own, or one
-    gets none.
+    gets none. The queue is gone through in pieces, so that what is chosen from is small
+    however much waits: a database that does not know yet how long the queue has become
+    would else join and sort all of it for its first entry.
     """
-    oldest = (
-        select(Attempt.id)
-        .join(Job, Job.id == Attempt.job_id)
-        .join(Study, Study.id == Job.study_id)
-        .where(
-            # Spelled out: an index of the queue alone cannot serve a value yet to come.
-            Attempt.state == bindparam(None, AttemptState.QUEUED, literal_execute=True),
-            Study.state.in_(ACTIVE),
-            Study.id.not_in(held_back),
+    after, piece = 0, FIRST_PIECE
+    while True:
+        waiting = (
+            select(Attempt.id)
+            .where(Attempt.state == AttemptState.QUEUED, Attempt.id > after)
+            .order_by(Attempt.id)
+            .limit(piece)
         )
-        .order_by(Attempt.id)
-        .limit(1)
-        .with_for_update(of=Attempt, skip_locked=True)
-        .scalar_subquery()
-    )
-    uid = session.scalar(
-        update(Attempt)
-        .where(Attempt.id == oldest, Attempt.state == AttemptState.QUEUED)
-        .values(
-            state=AttemptState.RUNNING,
-            fence=Attempt.fence + 1,
-            worker_id=worker_id,
-            slot=slot,
-            started_at=now,
-            lease_expires_at=lease_expires_at,
-            token_sha256=token_sha256,
+        ids = session.scalars(waiting).all()
+        if not ids:
+            return None
+        oldest = (
+            select(Attempt.id)
+            .join(Job, Job.id == Attempt.job_id)
+            .join(Study, Study.id == Job.study_id)
+            .where(
+                Attempt.id.between(ids[0], ids[-1]),
+                Attempt.state == AttemptState.QUEUED,
+                Study.state.in_(ACTIVE),
+                Study.id.not_in(held_back),
+            )
+            .order_by(Attempt.id)
+            .limit(1)
+            .with_for_update(of=Attempt, skip_locked=True)
+            .scalar_subquery()
         )
-        .returning(Attempt.uid)
-        .execution_options(synchronize_session=False)
-    )
-    return None if uid is None else get(session, uid)
+        uid = session.scalar(
+            update(Attempt)
+            .where(Attempt.id == oldest, Attempt.state == AttemptState.QUEUED)
+            .values(
+                state=AttemptState.RUNNING,
+                fence=Attempt.fence + 1,
+                worker_id=worker_id,
+                slot=slot,
+                started_at=now,
+                lease_expires_at=lease_expires_at,
+                token_sha256=token_sha256,
+            )
+            .returning(Attempt.uid)
+            .execution_options(synchronize_session=False)
+        )
+        if uid is not None:
+            return get(session, uid)
+        after, piece = ids[-1], NEXT_PIECE
 
 
 def hand_out_again(

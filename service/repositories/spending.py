@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import Double, and_, case, cast, func, or_, select
+from sqlalchemy import Double, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from recipes.step import StepKind
@@ -70,7 +70,7 @@ def by_step_run(session: Session, study_ids: Collection[int]) -> StudiesWork:
     judged were added up then; only those of the others are added up now.
     """
     found: dict[int, dict[int | None, Work]] = defaultdict(lambda: defaultdict(Work))
-    numbers: dict[int, int] = {}
+    open_runs: dict[int, tuple[int, bool]] = {}
     runs: Iterable[Any] = session.execute(  # of an outer join: numbers or None
         select(
             StepRun.study_id,
@@ -85,36 +85,45 @@ def by_step_run(session: Session, study_ids: Collection[int]) -> StudiesWork:
     )
     for study_id, run_id, number, epochs, count, seconds in runs:
         if epochs is None:
-            numbers[run_id] = number
+            open_runs[run_id] = (study_id, number >= FIRST_SEARCH)
         else:
             found[study_id][run_id] = Work(epochs, count, seconds)
-    if numbers:
-        _add_trials(session, found, numbers)
-    is_describing = and_(Job.study_id.in_(study_ids), Job.step_run_id.is_(None))
-    attempts = session.execute(
-        select(Job.study_id, Job.step_run_id, func.sum(Attempt.seconds))
+    if open_runs:
+        for run_id, work in _added_up(session, open_runs.keys()).items():
+            study_id, is_search = open_runs[run_id]
+            found[study_id][run_id] = work if is_search else replace(work, trials=0)
+    described = session.execute(
+        select(Job.study_id, func.sum(Attempt.seconds))
         .join(Attempt, Attempt.job_id == Job.id)
-        .where(or_(Job.step_run_id.in_(numbers), is_describing))
-        .group_by(Job.study_id, Job.step_run_id)
+        .where(Job.study_id.in_(study_ids), Job.step_run_id.is_(None))
+        .group_by(Job.study_id)
     )
-    for study_id, step_run_id, seconds in attempts:
-        found[study_id][step_run_id] += Work(device_seconds=float(seconds or 0.0))
+    for study_id, seconds in described:
+        found[study_id][None] = Work(device_seconds=float(seconds or 0.0))
     return found
 
 
-def _add_trials(
-    session: Session, found: Mapping[int, dict[int | None, Work]], numbers: Mapping[int, int]
-) -> None:
-    """Add what the trials of some step runs, given with their steps' numbers, came to."""
+def _added_up(session: Session, step_run_ids: Collection[int]) -> dict[int, Work]:
+    """What the trials and attempts of some step runs came to, by the runs' keys."""
+    found: dict[int, Work] = defaultdict(Work)
+    # By what one index holds: outcomes stand between a trial's other columns.
     passes = func.sum(cast(Trial.iterations, Double) / Trial.epoch_iterations)
     trials = session.execute(
-        select(Trial.study_id, Trial.step_run_id, passes, func.count())
-        .where(Trial.step_run_id.in_(numbers))
-        .group_by(Trial.study_id, Trial.step_run_id)
+        select(Trial.step_run_id, passes, func.count())
+        .where(Trial.step_run_id.in_(step_run_ids))
+        .group_by(Trial.step_run_id)
     )
-    for study_id, run_id, epochs, count in trials:
-        begun = count if numbers[run_id] >= FIRST_SEARCH else 0
-        found[study_id][run_id] += Work(epochs=float(epochs or 0.0), trials=begun)
+    for run_id, epochs, count in trials:
+        found[run_id] += Work(epochs=float(epochs or 0.0), trials=count)
+    attempts: Iterable[Any] = session.execute(
+        select(Job.step_run_id, func.sum(Attempt.seconds))
+        .join(Attempt, Attempt.job_id == Job.id)
+        .where(Job.step_run_id.in_(step_run_ids))
+        .group_by(Job.step_run_id)
+    )
+    for run_id, seconds in attempts:
+        found[run_id] += Work(device_seconds=float(seconds or 0.0))
+    return found
 
 
 def progress(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from recipes.wire import AttemptState
 from service.database.base import Base, Key
 from service.database.types import UtcDateTime, text_enum
-
-_QUEUED = text("state = 'queued'")
 
 
 class Attempt(Base):
@@ -35,9 +33,6 @@ class Attempt(Base):
         Index(None, "state", "lease_expires_at"),
         Index(None, "worker_id", "state"),
         Index(None, "token_sha256"),
-        # The queue in its order, and nothing else: however much waits and whatever the
-        # database guesses of it, a claim reads its first entry.
-        Index("ix_attempt_queued", "id", sqlite_where=_QUEUED, postgresql_where=_QUEUED),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
