@@ -73,8 +73,7 @@ def many_studies(settings: Settings, studies: int) -> Numbers:
     """So many studies with a trial queued each: lists, a claim, and the conductor's look."""
     with door(settings) as client:
         maker = Maker(client.database, settings)
-        for number in range(studies):
-            maker.create_planned(f"study {number}")
+        maker.add_planned(studies)
         free = iter(maker.add_workers(WORKERS))
         conductor = Conductor(client.database, settings=settings)
 

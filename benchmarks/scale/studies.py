@@ -75,14 +75,17 @@ class Maker:
         self.to_the_end_of_step(uid, StepKind.COARSE_SEARCH.number)
         return uid
 
-    def create_planned(self, name: str) -> str:
-        """A study with a search planned, whose trials wait for a worker."""
+    def add_planned(self, count: int) -> None:
+        """Studies with a search planned, each of whose one trial waits for a worker."""
         with self.database.write() as session:
-            uid = use_cases.create(session, _config(name, trials=1)).id
-        assert self.worker.run_one()
-        self.advance(uid)
-        self.advance(uid)
-        return uid
+            uids = [
+                use_cases.create(session, _config(f"study {number}", trials=1)).id
+                for number in range(count)
+            ]
+        self.worker.submit(())  # describes them all
+        for uid in uids:
+            for _ in ("begin", "plan"):
+                self.advance(uid)
 
     def to_the_end_of_step(self, uid: str, step: int) -> Decision:
         """Carry a study on until this step is to be judged; that decision, not taken yet."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -137,11 +137,11 @@ def take(
     now: datetime,
     lease_expires_at: datetime,
     token_sha256: str,
-    held_back: Collection[int] = (),
+    held_back: Callable[[Collection[int]], Collection[int]],
 ) -> Held | None:
     """Hand the oldest queued attempt of an active study to a worker's slot, with its token.
 
-    Studies in ``held_back`` are passed over.
+    Of studies that it comes across, those that ``held_back`` names are passed over.
 
     One statement chooses and marks it: of two that ask at once each gets its own, or one
     gets none. The queue is gone through in pieces, so that what is chosen from is small
@@ -151,23 +151,28 @@ def take(
     after, piece = 0, FIRST_PIECE
     while True:
         waiting = (
-            select(Attempt.id)
+            select(Attempt.id, Attempt.job_id)
             .where(Attempt.state == AttemptState.QUEUED, Attempt.id > after)
             .order_by(Attempt.id)
             .limit(piece)
+            .subquery()
         )
-        ids = session.scalars(waiting).all()
-        if not ids:
+        found = session.execute(
+            select(waiting.c.id, Job.study_id).join(Job, Job.id == waiting.c.job_id)
+        ).all()
+        if not found:
             return None
+        first, last = min(row.id for row in found), max(row.id for row in found)
+        passed_over = held_back({row.study_id for row in found})
         oldest = (
             select(Attempt.id)
             .join(Job, Job.id == Attempt.job_id)
             .join(Study, Study.id == Job.study_id)
             .where(
-                Attempt.id.between(ids[0], ids[-1]),
+                Attempt.id.between(first, last),
                 Attempt.state == AttemptState.QUEUED,
                 Study.state.in_(ACTIVE),
-                Study.id.not_in(held_back),
+                Study.id.not_in(passed_over),
             )
             .order_by(Attempt.id)
             .limit(1)
@@ -191,7 +196,7 @@ def take(
         )
         if uid is not None:
             return get(session, uid)
-        after, piece = ids[-1], NEXT_PIECE
+        after, piece = last, NEXT_PIECE
 
 
 def hand_out_again(
