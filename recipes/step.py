@@ -267,6 +267,23 @@ class StepPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What the trials add up to that ``StepContext.search`` leaves out.
+
+    Attributes:
+        num_valued: Search trials with a value.
+        epochs: Whole epochs trained.
+        seconds: Of training, of what trained together each trial's share.
+        seconds_alone: What it would have taken had they trained alone.
+    """
+
+    num_valued: int = 0
+    epochs: int = 0
+    seconds: float = 0.0
+    seconds_alone: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class StepContext:
     """All a step may know. The same context gives the same plan and the same report.
 
@@ -278,7 +295,10 @@ class StepContext:
             have ended or wait at a rung.
         search: For a step with ``reads_search``: the trials of the study's steps 4, 5 and 7
             that are not in ``trials``, oldest first; for a step with ``reads_curves`` those
-            of its round and those of the best setting so far have their curves.
+            of its round and those of the best setting so far have their curves. A step
+            without ``reads_curves`` gets of earlier steps those alone that can matter to it
+            (``recipes.search.memory``).
+        left_out: What the others of those trials add up to.
         options: How the searches are carried out.
         incumbent: The user's present setting; empty when none was given.
         budget: What may be spent, and what has been.
@@ -295,6 +315,7 @@ class StepContext:
     round: int = 1
     pass_number: int = 1
     search: Sequence[TrialResult] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
     options: SearchOptions = field(default_factory=SearchOptions)
     incumbent: Mapping[str, ParameterValue] = field(default_factory=dict)
     budget: BudgetState = field(default_factory=BudgetState)

@@ -47,13 +47,14 @@ def conclusion(
         for each in finalists(context.trials, context.description, TrialPurpose.FINAL)
     }
     winner = finals.get(WINNER)
-    result = best_of(order, context.description)
+    more = context.left_out.num_valued
+    result = best_of(order, context.description, left_out=more)
     if winner is not None or settings:
         best = best_setting(
             winner or settings[0],
             [each for each in settings if winner is None or not _same(each, winner)],
             context.description,
-            num_candidates=len(order),
+            num_candidates=len(order) + more,
         )
         result = Result(best=best)
     if result is None:

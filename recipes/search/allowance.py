@@ -11,7 +11,7 @@ from recipes.description import TaskDescription
 from recipes.fusing import Fusing
 from recipes.search.scoring import epochs_done
 from recipes.space import ParameterValue, SearchSpace
-from recipes.step import StepContext, StepKind, TrialResult
+from recipes.step import LeftOut, StepContext, StepKind, TrialResult
 
 AFTER_COARSE = SHARES["fine"] + SHARES["final"]
 """Share of a budget that step 4 leaves to those after it. What steps 1 to 3 did not use is its."""
@@ -193,12 +193,13 @@ class _Price:
 
 def _price(context: StepContext) -> _Price:
     """By this step's trials, else by earlier searches, else by step 3."""
-    for trials in (context.trials, context.search):
-        epochs = sum(map(epochs_done, trials))
+    fusing = context.description.fusing
+    for trials, more in ((context.trials, LeftOut()), (context.search, context.left_out)):
+        epochs = sum(map(epochs_done, trials)) + more.epochs
         if epochs:
-            share = sum(each.outcome.seconds for each in trials) / epochs
-            fusing = context.description.fusing
-            return _Price(share, sum(seconds_alone(fusing, each) for each in trials) / epochs)
+            share = sum(each.outcome.seconds for each in trials) + more.seconds
+            alone = sum(seconds_alone(fusing, each) for each in trials) + more.seconds_alone
+            return _Price(share / epochs, alone / epochs)
     for report in reversed(context.history):
         per_iteration = report.measured.get("seconds_per_iteration")
         if report.kind is StepKind.LR_FINDER and per_iteration:

@@ -13,8 +13,16 @@ from recipes.words import listing, number, rate
 ON_A_LOG_SCALE = ("lr", "weight_decay")
 
 
-def best_of(ranked: Sequence[Scored], description: TaskDescription) -> Result | None:
-    """The best single trial as a study's result so far; None when none has a value."""
+def best_of(
+    ranked: Sequence[Scored], description: TaskDescription, *, left_out: int = 0
+) -> Result | None:
+    """The best single trial as a study's result so far; None when none has a value.
+
+    Args:
+        ranked: Trials, the best first.
+        description: Says which metric decides.
+        left_out: Candidates that are not among them, none of which is better.
+    """
     if not ranked:
         return None
     best = ranked[0]
@@ -27,7 +35,7 @@ def best_of(ranked: Sequence[Scored], description: TaskDescription) -> Result | 
             value=best.value,
             standard_error=best.standard_error,
             n=best.n,
-            num_candidates=len(ranked),
+            num_candidates=len(ranked) + left_out,
             epoch=best.epoch,
             epochs=best.epochs,
         )

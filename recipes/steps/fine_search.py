@@ -185,10 +185,11 @@ def study_best(context: StepContext) -> Result | None:
     searched = ranked(
         [each for each in trials if each.purpose is TrialPurpose.SEARCH], context.description
     )
+    more = context.left_out.num_valued
     if not settings:
-        return best_of(searched, context.description)
+        return best_of(searched, context.description, left_out=more)
     best = best_setting(
-        settings[0], settings[1:], context.description, num_candidates=len(searched)
+        settings[0], settings[1:], context.description, num_candidates=len(searched) + more
     )
     return Result(best=best)
 

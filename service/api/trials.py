@@ -17,10 +17,10 @@ from service.api.dependencies import (
     TrialNumber,
 )
 from service.api.routing import router
+from service.repositories.trials import Order
 from service.use_cases import studies, trials
 from service.views import trials_csv
 from service.views.models import CurvesView, FindingPage, TrialPage, TrialView
-from service.views.trial_order import NUMBER
 from service.web.problems import documented
 
 routes = router("trials")
@@ -38,7 +38,7 @@ def list_trials(
             max_length=200,
             description="`number`, `value` or a hyperparameter's name; `-value`: downwards",
         ),
-    ] = NUMBER,
+    ] = Order.NUMBER.value,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> TrialPage:

@@ -26,7 +26,7 @@ from service.conductor.work import add_jobs, discard
 from service.database.engine import Database, after_commit
 from service.database.models import StepRun, Study
 from service.database.statements import plain_text
-from service.repositories import step_runs, studies, trials
+from service.repositories import step_runs, step_work, studies, trials
 from service.settings import Settings
 from service.streams import events
 from service.use_cases.attempt_end import stop_work
@@ -76,6 +76,7 @@ def _write(session: Session, snapshot: Snapshot, decision: Decision) -> bool:
         case Judge(step=step, following=following):
             discard(session, snapshot.id, step, decision.discard)
             _add_report(session, snapshot, step, decision)
+            step_work.add(session, snapshot.id, step.id, decision.memory)
             _follow(session, snapshot, following)
         case Fail():
             stop_work(session, snapshot.id, now)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from recipes.errors import InvalidSetting
 from recipes.plan import Next
+from recipes.search.memory import SearchMemory, remember
 from recipes.space import SearchSpace
 from recipes.step import Continued, StepPlan, StepReport
 from recipes.study_space import study_space
 from recipes.trial import TrialState
 from service.conductor.recipe import Recipe
-from service.conductor.snapshot import Snapshot, StepSnapshot
+from service.conductor.snapshot import SEARCHES, Snapshot, StepSnapshot
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +46,15 @@ class PlanJobs:
 class Judge:
     """The current step has its verdict, and what follows is known.
 
-    ``discard`` names trials that still wait at a rung: nothing will take them on.
+    ``discard`` names trials that still wait at a rung: nothing will take them on. ``memory``
+    is what later steps need to know of a search's trials.
     """
 
     step: StepSnapshot
     report: StepReport
     following: Next
     discard: Sequence[int]
+    memory: SearchMemory | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,8 @@ def _step(snapshot: Snapshot, step: StepSnapshot, recipe: Recipe) -> PlanJobs | 
         return PlanJobs(step, plan)
     report = chosen.judge(context)
     following = recipe.next_step(snapshot.config, [*snapshot.history, report])
-    return Judge(step, report, following, discard=sorted(_waiting(step)))
+    memory = remember(step.trials, snapshot.description) if step.number in SEARCHES else None
+    return Judge(step, report, following, discard=sorted(_waiting(step)), memory=memory)
 
 
 def _waiting(step: StepSnapshot) -> set[int]:

@@ -13,12 +13,21 @@ from sqlalchemy.orm import Session
 from recipes.budget import BudgetState
 from recipes.curve import Curve, CurveKey
 from recipes.description import TaskDescription
+from recipes.search.memory import SearchMemory, left_out
 from recipes.space import SearchSpace
-from recipes.step import Step, StepContext, StepKind, StepReport, StepState, TrialResult
+from recipes.step import (
+    LeftOut,
+    Step,
+    StepContext,
+    StepKind,
+    StepReport,
+    StepState,
+    TrialResult,
+)
 from recipes.study import StudyConfig, StudyState
 from service.conductor.recipe import Recipe
 from service.database.models import StepRun, Trial
-from service.repositories import curves, step_runs, studies, trials
+from service.repositories import curves, step_runs, step_work, studies, trials
 from service.repositories.stored import config_of, description_of, outcome_of
 from service.repositories.studies import ACTIVE
 from service.settings import Settings
@@ -35,7 +44,8 @@ class StepSnapshot:
     """The step run that is under way. All of its trials have ended or wait at a rung.
 
     Attributes:
-        search: Trials of earlier searches, where the step reads them.
+        search: Trials of earlier searches, where the step reads them: those that it looks at.
+        left_out: What the others of those searches add up to.
         keys: The database's keys of ``trials``, by number.
     """
 
@@ -46,6 +56,7 @@ class StepSnapshot:
     started_at: datetime | None
     trials: Sequence[TrialResult]
     search: Sequence[TrialResult]
+    left_out: LeftOut
     keys: Mapping[int, int]
 
 
@@ -83,6 +94,7 @@ class Snapshot:
             round=step.round,
             pass_number=step.pass_number,
             search=step.search,
+            left_out=step.left_out,
             options=self.config.search,
             incumbent=self.config.incumbent,
             budget=self.budget,
@@ -107,6 +119,7 @@ def read(
     runs = step_runs.of_study(session, study.id)
     current = next((run for run in runs if run.state is StepState.RUNNING), None)
     config = config_of(study.config)
+    description = description_of(study.description)
     history = step_runs.judged(runs)
     return Snapshot(
         id=study.id,
@@ -114,12 +127,16 @@ def read(
         version=study.version,
         state=study.state,
         config=config,
-        description=description_of(study.description),
+        description=description,
         space=None if study.space is None else SearchSpace.model_validate_json(study.space),
         num_trials=study.num_trials,
         history=history,
         budget=budget_state(session, study, current, config.budget, settings=settings),
-        step=None if current is None else _step(session, runs, history, current, recipe.steps),
+        step=(
+            None
+            if current is None
+            else _step(session, runs, history, current, recipe.steps[current.number], description)
+        ),
     )
 
 
@@ -128,16 +145,22 @@ def _step(
     runs: Sequence[StepRun],
     history: Sequence[StepReport],
     current: StepRun,
-    steps: Mapping[int, Step],
+    step: Step,
+    description: TaskDescription,
 ) -> StepSnapshot:
-    step = steps[current.number]
     by_id = {run.id: run for run in runs}
-    wanted = {current.id}
+    whole = {current.id}
+    remembered: dict[int, SearchMemory] = {}
     if step.reads_search:
-        wanted |= {
+        searches = {
             run.id for run in runs if run.number in SEARCHES and run.state is not StepState.STALE
         }
-    rows = [row for row in trials.of_step_runs(session, wanted) if row.outcome is not None]
+        if not step.reads_curves:
+            remembered = _remembered(session, by_id, current, description, searches)
+        whole |= searches - remembered.keys()
+    numbers = {number for each in remembered.values() for number in each.kept}
+    found = trials.of_step_runs(session, current.study_id, whole, numbers)
+    rows = [row for row in found if row.outcome is not None]
     own = [row for row in rows if row.step_run_id == current.id]
     others = [row for row in rows if row.step_run_id != current.id]
     drawn = own
@@ -160,8 +183,28 @@ def _step(
         started_at=current.started_at,
         trials=_results(own, by_id, joined),
         search=_results(others, by_id, joined),
+        left_out=left_out(remembered.values()),
         keys={row.number: row.id for row in own},
     )
+
+
+def _remembered(
+    session: Session,
+    runs: Mapping[int, StepRun],
+    current: StepRun,
+    description: TaskDescription,
+    searches: Collection[int],
+) -> dict[int, SearchMemory]:
+    """Those of some searches of which a few trials will do.
+
+    Earlier passes of the step under way are its own trials: it judges them all together.
+    """
+    return {
+        run_id: memory
+        for run_id, memory in step_work.memories(session, current.study_id).items()
+        if run_id in searches and memory.fits(description)
+        if (runs[run_id].number, runs[run_id].round) != (current.number, current.round)
+    }
 
 
 def _best_setting(history: Sequence[StepReport], rows: Collection[Trial]) -> str | None:

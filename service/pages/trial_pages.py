@@ -20,10 +20,10 @@ from service.pages.rungs import rungs
 from service.pages.trial_evaluations import best_epoch, evaluation_rows, trial_sentence
 from service.pages.trial_figures import trial_figures
 from service.pages.trial_table import trial_table
+from service.repositories.trials import Order
 from service.streams import events
 from service.use_cases import studies, trials
 from service.views.format import STEP_NAMES, plural
-from service.views.trial_order import RUNG
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -73,7 +73,7 @@ def trials_page(
         study=study,
         sequence=events.latest(session, study_id),
         page=page,
-        table=trial_table(page.items, by_rung=sort.removeprefix("-") == RUNG),
+        table=trial_table(page.items, by_rung=sort.removeprefix("-") == Order.RUNG),
         page_size=TRIALS_SHOWN,
         cursor=cursor,
         query=urlencode(chosen | sorted_by),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -26,6 +26,8 @@ from service.database.types import OPEN_TRIAL_STATES, UtcDateTime
 from service.repositories.studies import ACTIVE
 from service.uids import new_uid
 
+FIRST_PIECE, NEXT_PIECE = 64, 2_000
+"""Queued attempts looked at together: the first few are nearly always of active studies."""
 HELD = (AttemptState.RUNNING, AttemptState.STOPPING)
 """States in which a worker holds an attempt and may write for it."""
 
@@ -135,45 +137,66 @@ def take(
     now: datetime,
     lease_expires_at: datetime,
     token_sha256: str,
-    held_back: Collection[int] = (),
+    held_back: Callable[[Collection[int]], Collection[int]],
 ) -> Held | None:
     """Hand the oldest queued attempt of an active study to a worker's slot, with its token.
 
-    Studies in ``held_back`` are passed over.
+    Of studies that it comes across, those that ``held_back`` names are passed over.
 
     One statement chooses and marks it: of two that ask at once each gets its own, or one
-    gets none.
+    gets none. The queue is gone through in pieces, so that what is chosen from is small
+    however much waits: a database that does not know yet how long the queue has become
+    would else join and sort all of it for its first entry.
     """
-    oldest = (
-        select(Attempt.id)
-        .join(Job, Job.id == Attempt.job_id)
-        .join(Study, Study.id == Job.study_id)
-        .where(
-            Attempt.state == AttemptState.QUEUED,
-            Study.state.in_(ACTIVE),
-            Study.id.not_in(held_back),
+    after, piece = 0, FIRST_PIECE
+    while True:
+        waiting = (
+            select(Attempt.id, Attempt.job_id)
+            .where(Attempt.state == AttemptState.QUEUED, Attempt.id > after)
+            .order_by(Attempt.id)
+            .limit(piece)
+            .subquery()
         )
-        .order_by(Attempt.id)
-        .limit(1)
-        .with_for_update(of=Attempt, skip_locked=True)
-        .scalar_subquery()
-    )
-    uid = session.scalar(
-        update(Attempt)
-        .where(Attempt.id == oldest, Attempt.state == AttemptState.QUEUED)
-        .values(
-            state=AttemptState.RUNNING,
-            fence=Attempt.fence + 1,
-            worker_id=worker_id,
-            slot=slot,
-            started_at=now,
-            lease_expires_at=lease_expires_at,
-            token_sha256=token_sha256,
+        found = session.execute(
+            select(waiting.c.id, Job.study_id).join(Job, Job.id == waiting.c.job_id)
+        ).all()
+        if not found:
+            return None
+        first, last = min(row.id for row in found), max(row.id for row in found)
+        passed_over = held_back({row.study_id for row in found})
+        oldest = (
+            select(Attempt.id)
+            .join(Job, Job.id == Attempt.job_id)
+            .join(Study, Study.id == Job.study_id)
+            .where(
+                Attempt.id.between(first, last),
+                Attempt.state == AttemptState.QUEUED,
+                Study.state.in_(ACTIVE),
+                Study.id.not_in(passed_over),
+            )
+            .order_by(Attempt.id)
+            .limit(1)
+            .with_for_update(of=Attempt, skip_locked=True)
+            .scalar_subquery()
         )
-        .returning(Attempt.uid)
-        .execution_options(synchronize_session=False)
-    )
-    return None if uid is None else get(session, uid)
+        uid = session.scalar(
+            update(Attempt)
+            .where(Attempt.id == oldest, Attempt.state == AttemptState.QUEUED)
+            .values(
+                state=AttemptState.RUNNING,
+                fence=Attempt.fence + 1,
+                worker_id=worker_id,
+                slot=slot,
+                started_at=now,
+                lease_expires_at=lease_expires_at,
+                token_sha256=token_sha256,
+            )
+            .returning(Attempt.uid)
+            .execution_options(synchronize_session=False)
+        )
+        if uid is not None:
+            return get(session, uid)
+        after, piece = last, NEXT_PIECE
 
 
 def hand_out_again(
@@ -227,16 +250,19 @@ def end(
     cause: str | None,
     error: str | None,
     traceback: str | None,
-) -> None:
-    """End an attempt whose study's row is held. ``now`` is by the clock of leases."""
-    seconds = (now - held.started_at).total_seconds() if held.started_at else 0.0
+) -> float:
+    """End an attempt whose study's row is held; how long it held its slot, in seconds.
+
+    ``now`` is by the clock of leases.
+    """
+    seconds = max(0.0, (now - held.started_at).total_seconds()) if held.started_at else 0.0
     session.execute(
         update(Attempt)
         .where(Attempt.id == held.attempt_id)
         .values(
             state=state,
             ended_at=now,
-            seconds=max(0.0, seconds),
+            seconds=seconds,
             lease_expires_at=None,
             cause=cause,
             error=error,
@@ -244,6 +270,7 @@ def end(
         )
         .execution_options(synchronize_session=False)
     )
+    return seconds
 
 
 def cancel_all(session: Session, study_id: int, now: datetime) -> None:

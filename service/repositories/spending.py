@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from sqlalchemy import Double, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from recipes.step import StepKind
 from recipes.trial import TrialState
-from service.database.models import Attempt, Job, JobMember, StepRun, Trial
+from service.database.models import Attempt, Job, JobMember, StepRun, StepWork, Trial
 from service.database.types import OPEN_TRIAL_STATES
 from service.repositories.attempts import HELD
 
@@ -42,6 +42,10 @@ class Work:
         )
 
 
+StudiesWork = Mapping[int, Mapping[int | None, Work]]
+"""Work by study and step run; None: on describing the task."""
+
+
 class Progress(NamedTuple):
     """How far the jobs of a step run are.
 
@@ -58,38 +62,80 @@ class Progress(NamedTuple):
     running: int
 
 
-def by_step_run(
-    session: Session, study_ids: Collection[int]
-) -> Mapping[int, Mapping[int | None, Work]]:
+def by_step_run(session: Session, study_ids: Collection[int]) -> StudiesWork:
     """What was spent, by study and step run (None: on describing the task).
 
     A trial's epochs are its iterations over those of one pass over the training data at its
-    batch size. Those of a trial under way are known from its last rung.
+    batch size. Those of a trial under way are known from its last rung. Step runs that were
+    judged were added up then; only those of the others are added up now.
     """
     found: dict[int, dict[int | None, Work]] = defaultdict(lambda: defaultdict(Work))
-    passes = func.sum(cast(Trial.iterations, Double) / Trial.epoch_iterations)
-    trials = session.execute(
-        select(Trial.study_id, Trial.step_run_id, StepRun.number, passes, func.count())
-        .join(StepRun, StepRun.id == Trial.step_run_id)
-        .where(Trial.study_id.in_(study_ids))
-        .group_by(Trial.study_id, Trial.step_run_id, StepRun.number)
+    open_runs: dict[int, tuple[int, bool]] = {}
+    runs: Iterable[Any] = session.execute(  # of an outer join: numbers or None
+        select(
+            StepRun.study_id,
+            StepRun.id,
+            StepRun.number,
+            StepWork.epochs,
+            StepWork.trials,
+            StepWork.device_seconds,
+        )
+        .outerjoin(StepWork, StepWork.step_run_id == StepRun.id)
+        .where(StepRun.study_id.in_(study_ids))
     )
-    for study_id, run_id, number, epochs, count in trials:
-        begun = count if number >= FIRST_SEARCH else 0
-        found[study_id][run_id] += Work(epochs=float(epochs or 0.0), trials=begun)
-    attempts = session.execute(
-        select(Job.study_id, Job.step_run_id, func.sum(Attempt.seconds))
+    for study_id, run_id, number, epochs, count, seconds in runs:
+        if epochs is None:
+            open_runs[run_id] = (study_id, number >= FIRST_SEARCH)
+        else:
+            found[study_id][run_id] = Work(epochs, count, seconds)
+    if open_runs:
+        for run_id, work in _added_up(session, open_runs.keys()).items():
+            study_id, is_search = open_runs[run_id]
+            found[study_id][run_id] = work if is_search else replace(work, trials=0)
+    described = session.execute(
+        select(Job.study_id, func.sum(Attempt.seconds))
         .join(Attempt, Attempt.job_id == Job.id)
-        .where(Job.study_id.in_(study_ids))
-        .group_by(Job.study_id, Job.step_run_id)
+        .where(Job.study_id.in_(study_ids), Job.step_run_id.is_(None))
+        .group_by(Job.study_id)
     )
-    for study_id, step_run_id, seconds in attempts:
-        found[study_id][step_run_id] += Work(device_seconds=float(seconds or 0.0))
+    for study_id, seconds in described:
+        found[study_id][None] = Work(device_seconds=float(seconds or 0.0))
     return found
 
 
-def progress(session: Session, step_run_ids: Collection[int]) -> dict[int, Progress]:
-    """How far the jobs of some step runs are, by the runs' keys."""
+def _added_up(session: Session, step_run_ids: Collection[int]) -> dict[int, Work]:
+    """What the trials and attempts of some step runs came to, by the runs' keys."""
+    found: dict[int, Work] = defaultdict(Work)
+    # By what one index holds: outcomes stand between a trial's other columns.
+    passes = func.sum(cast(Trial.iterations, Double) / Trial.epoch_iterations)
+    trials = session.execute(
+        select(Trial.step_run_id, passes, func.count())
+        .where(Trial.step_run_id.in_(step_run_ids))
+        .group_by(Trial.step_run_id)
+    )
+    for run_id, epochs, count in trials:
+        found[run_id] += Work(epochs=float(epochs or 0.0), trials=count)
+    attempts: Iterable[Any] = session.execute(
+        select(Job.step_run_id, func.sum(Attempt.seconds))
+        .join(Attempt, Attempt.job_id == Job.id)
+        .where(Job.step_run_id.in_(step_run_ids))
+        .group_by(Job.step_run_id)
+    )
+    for run_id, seconds in attempts:
+        found[run_id] += Work(device_seconds=float(seconds or 0.0))
+    return found
+
+
+def progress(
+    session: Session, step_run_ids: Collection[int], work: Mapping[int, Work]
+) -> dict[int, Progress]:
+    """How far the jobs of some step runs are, by the runs' keys.
+
+    Args:
+        session: Any session.
+        step_run_ids: The runs.
+        work: What they have spent (``by_step_run``), by their keys.
+    """
     is_open = JobMember.state.in_(OPEN_TRIAL_STATES)
     members = session.execute(
         select(Job.step_run_id, func.count(), func.sum(case((is_open, 1), else_=0)))
@@ -98,21 +144,19 @@ def progress(session: Session, step_run_ids: Collection[int]) -> dict[int, Progr
         .where(Job.step_run_id.in_(step_run_ids), JobMember.state != TrialState.CANCELLED)
         .group_by(Job.step_run_id)
     )
-    found = dict.fromkeys(step_run_ids, Progress(0, 0, 0.0, 0))
+    found = {
+        run_id: Progress(0, 0, work.get(run_id, Work()).device_seconds, 0)
+        for run_id in step_run_ids
+    }
     for run_id, total, still_open in members:
-        found[run_id] = Progress(total - int(still_open or 0), total, 0.0, 0)
-    attempts = session.execute(
-        select(
-            Job.step_run_id,
-            func.sum(Attempt.seconds),
-            func.sum(case((Attempt.state.in_(HELD), 1), else_=0)),
-        )
-        .join(Job, Job.id == Attempt.job_id)
-        .where(Job.step_run_id.in_(step_run_ids))
+        found[run_id] = found[run_id]._replace(done=total - int(still_open or 0), total=total)
+    held = session.execute(
+        select(Job.step_run_id, func.count())
+        .join(Attempt, Attempt.job_id == Job.id)
+        .where(Attempt.state.in_(HELD), Job.step_run_id.in_(step_run_ids))
         .group_by(Job.step_run_id)
     )
-    for run_id, seconds, running in attempts:
-        found[run_id] = found[run_id]._replace(
-            seconds=float(seconds or 0.0), running=int(running or 0)
-        )
+    for run_id, running in held:
+        assert run_id is not None  # as asked for
+        found[run_id] = found[run_id]._replace(running=running)
     return found

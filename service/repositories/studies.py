@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -158,9 +158,11 @@ def _turn_clock(session: Session, study_id: int, state: StudyState) -> None:
     )
 
 
-def active_configs(session: Session) -> list[tuple[int, str]]:
-    """Id and stored config of every active study."""
-    rows = session.execute(select(Study.id, Study.config).where(Study.state.in_(ACTIVE)))
+def active_configs(session: Session, study_ids: Collection[int]) -> list[tuple[int, str]]:
+    """Id and stored config of those of some studies that are active."""
+    rows = session.execute(
+        select(Study.id, Study.config).where(Study.id.in_(study_ids), Study.state.in_(ACTIVE))
+    )
     return [(study_id, config) for study_id, config in rows]
 
 

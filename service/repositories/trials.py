@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from enum import StrEnum
+from typing import NamedTuple, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Text, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from recipes.outcome import MemberOutcome
@@ -17,6 +19,7 @@ from service.database.types import OPEN_TRIAL_STATES
 from service.errors import NotFound
 
 MAX_NUMBER = 2**31 - 1
+Columns = TypeVarTuple("Columns")
 
 
 class Member(NamedTuple):
@@ -42,12 +45,52 @@ class Recorded(NamedTuple):
 
 
 class Light(NamedTuple):
-    """As much of a trial as a list is sorted by."""
+    """A trial's number and its hyperparameters, as JSON."""
 
     number: int
     params: str
-    value: float | None
-    iterations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which of a study's trials a list has: all, or those for which each value given is so."""
+
+    step: int | None = None
+    round: int | None = None
+    pass_number: int | None = None
+    state: TrialState | None = None
+    purpose: TrialPurpose | None = None
+
+    def of(self, query: Select[*Columns], study_id: int) -> Select[*Columns]:
+        """A query on trials, of these alone."""
+        found = query.where(Trial.study_id == study_id)
+        runs = (
+            (StepRun.number, self.step),
+            (StepRun.round, self.round),
+            (StepRun.pass_number, self.pass_number),
+        )
+        if any(wanted is not None for _, wanted in runs):
+            found = found.join(StepRun, StepRun.id == Trial.step_run_id)
+        for column, wanted in (
+            *runs,
+            (Trial.state, self.state),
+            (Trial.purpose, self.purpose),
+        ):
+            if wanted is not None:
+                found = found.where(column == wanted)
+        return found
+
+
+class Order(StrEnum):
+    """What a list can be ordered by in the database."""
+
+    NUMBER = "number"
+    VALUE = "value"
+    RUNG = "rung"  # those that trained longest first, and those that came equally far by value
+
+
+ALL = Chosen()
+"""All of a study's trials."""
 
 
 def open_members(session: Session, job_id: int) -> list[Member]:
@@ -192,33 +235,67 @@ def page(
     return [(trial, run) for trial, run in session.execute(query)]
 
 
-def light(
+def light(session: Session, study_id: int, chosen: Chosen = ALL) -> list[Light]:
+    """A study's trials with their hyperparameters, by rising number."""
+    query = chosen.of(select(Trial.number, Trial.params), study_id).order_by(Trial.number)
+    return [Light._make(row) for row in session.execute(query)]
+
+
+def ordered(
     session: Session,
     study_id: int,
+    chosen: Chosen,
+    order: Order,
     *,
-    step: int | None = None,
-    round: int | None = None,
-    pass_number: int | None = None,
-    state: TrialState | None = None,
-    purpose: TrialPurpose | None = None,
-) -> list[Light]:
-    """What a study's trials are sorted by, by rising number."""
-    query = (
-        select(Trial.number, Trial.params, Trial.value, Trial.iterations)
-        .join(StepRun, StepRun.id == Trial.step_run_id)
-        .where(Trial.study_id == study_id)
-        .order_by(Trial.number)
+    falls: bool,
+    after: int | None,
+    limit: int,
+) -> Sequence[int]:
+    """Numbers of some of a study's trials in an order, those behind one of them.
+
+    Args:
+        session: Any session.
+        study_id: The study.
+        chosen: Which.
+        order: By what. Of equals the first made comes first; those without a value come last.
+        falls: Whether downwards (for ``rung``: the highest value first in each).
+        after: The number of the trial they come behind; None: from the first on.
+        limit: Most of them.
+    """
+    query = chosen.of(select(Trial.number), study_id).limit(limit)
+    if order is Order.NUMBER:
+        if after is not None:
+            query = query.where(Trial.number < after if falls else Trial.number > after)
+        by_number = Trial.number.desc() if falls else Trial.number
+        return session.scalars(query.order_by(by_number)).all()
+    by_value = (Trial.value.is_(None), Trial.value.desc() if falls else Trial.value, Trial.number)
+    by_rung = order is Order.RUNG
+    if after is not None:
+        anchor = session.execute(
+            select(Trial.value, Trial.iterations).where(
+                Trial.study_id == study_id, Trial.number == after
+            )
+        ).one_or_none()
+        if anchor is None:
+            return ()
+        behind = _behind(anchor.value, after, falls=falls)
+        if by_rung:
+            is_equal = Trial.iterations == anchor.iterations
+            behind = or_(Trial.iterations < anchor.iterations, and_(is_equal, behind))
+        query = query.where(behind)
+    rungs = (Trial.iterations.desc(),) if by_rung else ()
+    return session.scalars(query.order_by(*rungs, *by_value)).all()
+
+
+def _behind(value: float | None, number: int, *, falls: bool) -> ColumnElement[bool]:
+    """Which trials come behind one in an order by value."""
+    if value is None:
+        return and_(Trial.value.is_(None), Trial.number > number)
+    return or_(
+        Trial.value < value if falls else Trial.value > value,
+        and_(Trial.value == value, Trial.number > number),
+        Trial.value.is_(None),
     )
-    for column, wanted in (
-        (StepRun.number, step),
-        (StepRun.round, round),
-        (StepRun.pass_number, pass_number),
-        (Trial.state, state),
-        (Trial.purpose, purpose),
-    ):
-        if wanted is not None:
-            query = query.where(column == wanted)
-    return [Light._make(row) for row in session.execute(query)]
 
 
 def numbered(
@@ -233,11 +310,22 @@ def numbered(
     return {trial.number: (trial, run) for trial, run in rows}
 
 
-def of_step_runs(session: Session, step_run_ids: Collection[int]) -> Sequence[Trial]:
-    """The trials of some step runs, by number."""
-    return session.scalars(
-        select(Trial).where(Trial.step_run_id.in_(step_run_ids)).order_by(Trial.number)
-    ).all()
+def of_step_runs(
+    session: Session, study_id: int, step_run_ids: Collection[int], numbers: Collection[int]
+) -> Sequence[Trial]:
+    """All trials of some of a study's step runs and, of its others, those with some numbers.
+
+    By number.
+    """
+    query = select(Trial).order_by(Trial.number)
+    found = session.scalars(query.where(Trial.step_run_id.in_(step_run_ids))).all()
+    if not numbers:
+        return found
+    others = query.where(Trial.study_id == study_id, Trial.number.in_(numbers))
+    return sorted(
+        {each.id: each for each in (*found, *session.scalars(others))}.values(),
+        key=lambda each: each.number,
+    )
 
 
 def ids(session: Session, study_id: int, numbers: Collection[int]) -> dict[int, int]:

@@ -15,7 +15,7 @@ from recipes.wire import AttemptState
 from service.clock import database_now
 from service.database.models import Study
 from service.database.statements import plain_text
-from service.repositories import attempts, jobs, step_runs, studies, trials
+from service.repositories import attempts, jobs, step_runs, step_work, studies, trials
 from service.repositories.attempts import Held
 from service.settings import Settings
 from service.streams import events
@@ -36,7 +36,7 @@ def end_attempt(
     checked that the attempt is held.
     """
     now = database_now(session)
-    attempts.end(
+    seconds = attempts.end(
         session,
         held,
         ending.state,
@@ -45,6 +45,8 @@ def end_attempt(
         error=plain_text(ending.message),
         traceback=plain_text(ending.traceback),
     )
+    if held.step_run_id is not None:
+        step_work.add_seconds(session, held.step_run_id, seconds)
     members = trials.open_members(session, held.job_id)
     is_described = held.kind is JobKind.DESCRIBE and ending.state is AttemptState.SUCCEEDED
     events.publish_on_commit(session, events.CONDUCTOR)

@@ -11,6 +11,7 @@ new fence) or left behind (it is lost, and the next attempt queued).
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -34,7 +35,7 @@ from service.database.models import Study
 from service.errors import Fenced, InvalidInput
 from service.repositories import artifacts, jobs, studies, trials, workers
 from service.repositories import attempts as repository
-from service.repositories.attempts import HELD, Held
+from service.repositories.attempts import HELD, AttemptMemberView, Held
 from service.repositories.stored import config_of
 from service.settings import Settings
 from service.streams import events
@@ -71,13 +72,15 @@ def claim(
             now=now,
             lease_expires_at=expires,
             token_sha256=tokens.digest(token),
-            held_back=held_back(session, settings),
+            held_back=partial(held_back, session, settings),
         )
         if held is None:
             return None
-        _start(session, held, now)
+        members = _start(session, held, now)
+    else:
+        members = repository.members(session, held.attempt_id)
     _tell(session, held, logging.DEBUG, f"handed to slot {request.slot} of worker {worker_uid}")
-    return _claim(session, held, settings, token)
+    return _claim(session, held, members, settings, token)
 
 
 def heartbeat(
@@ -192,33 +195,52 @@ def _still_held(
     return None
 
 
-def _start(session: Session, held: Held, now: datetime) -> None:
+def _start(session: Session, held: Held, now: datetime) -> list[AttemptMemberView]:
     """Mark a handed-out attempt's members as running, and note where each goes on from."""
     members = trials.open_members(session, held.job_id)
     ids = [member.trial_id for member in members]
     # Of earlier attempts at this job, and of earlier jobs of a trial that waited at a rung.
     newest = artifacts.newest_checkpoints(session, ids) if ids else {}
     rows: list[dict[str, int | None]] = []
-    for trial_id in ids:
-        checkpoint = newest.get(trial_id)
+    started = []
+    for member in members:
+        checkpoint = newest.get(member.trial_id)
+        epoch, iteration = (checkpoint.epoch, checkpoint.iteration) if checkpoint else (0, 0)
         rows.append(
             {
-                "trial_id": trial_id,
-                "resume_epoch": checkpoint.epoch if checkpoint else 0,
-                "resume_iteration": checkpoint.iteration if checkpoint else 0,
+                "trial_id": member.trial_id,
+                "resume_epoch": epoch,
+                "resume_iteration": iteration,
                 "artifact_id": checkpoint.id if checkpoint else None,
             }
+        )
+        started.append(
+            AttemptMemberView(
+                number=member.number,
+                trial_id=member.trial_id,
+                state=TrialState.RUNNING,
+                is_done=False,
+                resume_epoch=epoch,
+                resume_iteration=iteration,
+                artifact=checkpoint.uid if checkpoint else None,
+            )
         )
     repository.set_members(session, held.attempt_id, rows)
     jobs.start(session, held.job_id)
     if ids:
         trials.start(session, held.job_id, ids, now)
+    return started
 
 
-def _claim(session: Session, held: Held, settings: Settings, token: str) -> Claim:
+def _claim(
+    session: Session,
+    held: Held,
+    members: Sequence[AttemptMemberView],
+    settings: Settings,
+    token: str,
+) -> Claim:
     study = session.get_one(Study, held.study_id)
     config = config_of(study.config)
-    members = repository.members(session, held.attempt_id)
     run = None
     needed: dict[int, str] = {}
     if held.kind is JobKind.TRAIN:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from sqlalchemy.orm import Session
@@ -104,8 +104,8 @@ def check_task(
         raise InvalidInput("task", task, "give the file's absolute path")
 
 
-def held_back(session: Session, settings: Settings) -> list[int]:
-    """Active studies whose task this service was not started to run.
+def held_back(session: Session, settings: Settings, study_ids: Collection[int]) -> list[int]:
+    """Those of some studies that are active and whose task this service was not started to run.
 
     A study may have been created under other settings, by ``sevenstep run`` say, and left:
     its attempts wait until a service that may run its task hands them out.
@@ -113,7 +113,8 @@ def held_back(session: Session, settings: Settings) -> list[int]:
     if settings.allow_task_files:
         return []
     active = [
-        (study_id, config_of(config)) for study_id, config in studies.active_configs(session)
+        (study_id, config_of(config))
+        for study_id, config in studies.active_configs(session, study_ids)
     ]
     return [
         study_id

@@ -12,6 +12,7 @@ from service.repositories import attempt_history, attempts, step_runs, studies
 from service.repositories import curves as curve_repository
 from service.repositories import trials as repository
 from service.repositories.stored import description_of
+from service.repositories.trials import Chosen, Order
 from service.streams import cursors
 from service.views.models import (
     AttemptView,
@@ -22,7 +23,7 @@ from service.views.models import (
     TrialSummary,
     TrialView,
 )
-from service.views.trial_order import NUMBER, ordered
+from service.views.trial_order import by_parameter
 from service.views.trial_views import evaluations, outcome, summary
 
 
@@ -35,7 +36,7 @@ def list_trials(
     pass_number: int | None = None,
     state: TrialState | None = None,
     purpose: TrialPurpose | None = None,
-    sort: str = NUMBER,
+    sort: str = Order.NUMBER,
     limit: int = 50,
     cursor: str | None = None,
 ) -> TrialPage:
@@ -60,26 +61,34 @@ def list_trials(
         InvalidInput: ``sort``, ``limit`` or ``cursor`` does not fit.
     """
     cursors.check_limit(limit)
-    kind = "trials" if sort == NUMBER else f"trials by {sort}"
-    first = cursors.decode(kind, cursor) or 0
+    kind = "trials" if sort == Order.NUMBER else f"trials by {sort}"
+    position = cursors.decode(kind, cursor)
     study = studies.require(session, uid)
-    light = repository.light(
-        session,
-        study.id,
-        step=step,
-        round=round,
-        pass_number=pass_number,
-        state=state,
-        purpose=purpose,
-    )
-    order = ordered(light, sort)
-    numbers = order[first : first + limit]
-    found = repository.numbered(session, study.id, numbers)
+    chosen = Chosen(step, round, pass_number, state, purpose)
+    falls, name = sort.startswith("-"), sort.removeprefix("-")
+    if name in tuple(Order):
+        # The cursor is the last trial's number.
+        numbers = repository.ordered(
+            session,
+            study.id,
+            chosen,
+            Order(name),
+            falls=falls,
+            after=position,
+            limit=limit + 1,
+        )
+        shown, following = numbers[:limit], numbers[limit - 1] if len(numbers) > limit else None
+    else:
+        # It is how many trials the pages before had.
+        first = position or 0
+        numbers = by_parameter(repository.light(session, study.id, chosen), sort)
+        shown = numbers[first : first + limit]
+        following = first + limit if first + limit < len(numbers) else None
+    found = repository.numbered(session, study.id, shown)
     described = None if study.description is None else description_of(study.description)
-    behind = first + len(numbers)
     return TrialPage(
-        items=tuple(summary(*found[number], described) for number in numbers),
-        next_cursor=cursors.encode(kind, behind) if behind < len(order) else None,
+        items=tuple(summary(*found[number], described) for number in shown),
+        next_cursor=None if following is None else cursors.encode(kind, following),
     )
 
 

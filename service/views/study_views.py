@@ -13,7 +13,7 @@ from recipes.study import StudyState
 from service.clock import database_now
 from service.database.models import StepRun, Study
 from service.repositories import spending, step_runs, trials
-from service.repositories.spending import Progress
+from service.repositories.spending import Progress, StudiesWork, Work
 from service.repositories.stored import config_of, description_of, result_of
 from service.use_cases import verbs
 from service.use_cases.spending import eta_seconds, spent
@@ -28,6 +28,7 @@ def view(session: Session, study: Study) -> StudyView:
     now = situation(study, runs)
     result = None if study.result is None else result_of(study.result)
     described = None if study.description is None else description_of(study.description)
+    work = spending.by_step_run(session, [study.id])
     return StudyView(
         id=study.uid,
         version=study.version,
@@ -47,11 +48,11 @@ def view(session: Session, study: Study) -> StudyView:
         created_at=study.created_at,
         started_at=study.started_at,
         finished_at=study.finished_at,
-        current=_current(session, [(study, run) for run in runs[-1:]]).get(study.id),
+        current=_current(session, [(study, run) for run in runs[-1:]], work).get(study.id),
         steps=tuple(_step_summary(run) for run in runs),
         planned_steps=config.steps,
         num_trials=study.num_trials,
-        budget=budgets(session, [study])[study.id],
+        budget=_budgets(session, [study], work)[study.id],
         best=None if result is None else result.best,
         result=result,
         problem=problem(study),
@@ -67,9 +68,10 @@ def view(session: Session, study: Study) -> StudyView:
 def summaries(session: Session, studies: Sequence[Study]) -> tuple[StudySummary, ...]:
     """Studies as lines of a list, in a few queries for all of them."""
     latest = step_runs.latest(session, [study.id for study in studies])
-    spendings = budgets(session, studies)
+    work = spending.by_step_run(session, [study.id for study in studies])
+    spendings = _budgets(session, studies, work)
     begun = [(study, latest[study.id]) for study in studies if study.id in latest]
-    current = _current(session, begun)
+    current = _current(session, begun, work)
     return tuple(
         _summary(study, latest.get(study.id), spendings[study.id], current.get(study.id))
         for study in studies
@@ -92,8 +94,14 @@ def situation(study: Study, runs: Sequence[StepRun]) -> Situation:
 
 def budgets(session: Session, studies: Collection[Study]) -> Mapping[int, BudgetView]:
     """What studies may spend and have spent, by their keys."""
-    now = database_now(session)
     work = spending.by_step_run(session, [study.id for study in studies])
+    return _budgets(session, studies, work)
+
+
+def _budgets(
+    session: Session, studies: Collection[Study], work: StudiesWork
+) -> Mapping[int, BudgetView]:
+    now = database_now(session)
     return {
         study.id: BudgetView(
             allowed=config_of(study.config).budget,
@@ -109,7 +117,7 @@ def problem(study: Study) -> TaskProblem | None:
 
 
 def _current(
-    session: Session, latest: Collection[tuple[Study, StepRun]]
+    session: Session, latest: Collection[tuple[Study, StepRun]], work: StudiesWork
 ) -> Mapping[int, CurrentStep]:
     """What those studies do whose latest run of a step is under way, by the studies' keys."""
     under_way = [
@@ -121,7 +129,8 @@ def _current(
         return {}
     run_ids = [run.id for _, run in under_way]
     counts = trials.counts(session, run_ids)
-    progresses = spending.progress(session, run_ids)
+    own = {run.id: work.get(study.id, {}).get(run.id, Work()) for study, run in under_way}
+    progresses = spending.progress(session, run_ids, own)
     return {
         study.id: CurrentStep(
             step=run.number,

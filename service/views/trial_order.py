@@ -1,4 +1,4 @@
-"""The orders in which trials can be listed."""
+"""The order of trials by a hyperparameter, which the database holds as JSON."""
 
 from __future__ import annotations
 
@@ -10,35 +10,22 @@ from typing import Any
 from service.errors import InvalidInput
 from service.repositories.trials import Light
 
-NUMBER = "number"
-VALUE = "value"
-RUNG = "rung"
-"""Those that trained longest first, and of those that came equally far by value."""
 
-
-def ordered(trials: Sequence[Light], sort: str) -> list[int]:
-    """The trials' numbers in an order.
+def by_parameter(trials: Sequence[Light], sort: str) -> list[int]:
+    """The trials' numbers in the order of a hyperparameter.
 
     Args:
         trials: By rising number.
-        sort: ``number``, ``value``, ``rung`` or the name of a hyperparameter; with a minus
-            before it, downwards (for ``rung``: the highest value first in each). Of equals
-            the first made comes first; those without a value come last.
+        sort: Its name; with a minus before it, downwards. Of equals the first made comes first;
+            those without a value come last.
 
     Raises:
         InvalidInput: No trial has a hyperparameter of that name.
     """
     falls = sort.startswith("-")
     name = sort.removeprefix("-")
-    if name == NUMBER:
-        numbers = [trial.number for trial in trials]
-        return numbers[::-1] if falls else numbers
-    if name == RUNG:
-        trained = {trial.number: trial.iterations for trial in trials}
-        by_value = ordered(trials, f"-{VALUE}" if falls else VALUE)
-        return sorted(by_value, key=lambda number: -trained[number])
     keys = {trial.number: _value(trial, name) for trial in trials}
-    if name != VALUE and trials and all(key is None for key in keys.values()):
+    if trials and all(key is None for key in keys.values()):
         known = sorted({each for trial in trials for each in json.loads(trial.params)})
         raise InvalidInput(
             "sort", sort, f"sort by number, value or one of {', '.join(known)}, - for downwards"
@@ -49,7 +36,7 @@ def ordered(trials: Sequence[Light], sort: str) -> list[int]:
 
 
 def _value(trial: Light, name: str) -> Any:
-    value = trial.value if name == VALUE else json.loads(trial.params).get(name)
+    value = json.loads(trial.params).get(name)
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

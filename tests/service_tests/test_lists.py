@@ -10,7 +10,7 @@ from service.database.engine import Database
 from service.errors import NotFound
 from service.settings import Settings
 from service.use_cases import studies, trials, workers
-from service.views.trial_order import ordered
+from service.views.trial_order import by_parameter
 from tests.pages_tests.states import States, every_state
 
 
@@ -65,7 +65,7 @@ def test_trials_are_listed_rung_by_rung(database: Database, states: States) -> N
     order = [(-(trial.iterations or 0), -(trial.value or 0.0)) for trial in page.items]
     assert order == sorted(order)
     assert [trial.number for trial in checks.items] == [states.trials["untrained"]]
-    assert ordered([], "rung") == []
+    assert by_parameter([], "lr") == []
 
 
 def test_a_waiting_trial_knows_its_place_in_the_queue(database: Database, states: States) -> None:

@@ -17,7 +17,7 @@ class Job(Base):
     """One unit of dispatch. It has ended when no attempt at it will be made any more."""
 
     __tablename__ = "job"
-    __table_args__ = (Index(None, "study_id"), Index(None, "step_run_id", "state"))
+    __table_args__ = (Index(None, "study_id", "step_run_id"), Index(None, "step_run_id", "state"))
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"))

@@ -76,6 +76,32 @@ class StepRun(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class StepWork(Base):
+    """What the trials of a judged step run came to, so that nobody adds them up again.
+
+    A step run without a row, because it is under way or ended without a verdict, is added up
+    from its trials and attempts.
+
+    Attributes:
+        epochs: Passes over the training data.
+        trials: That count against a budget in trials.
+        device_seconds: Of ended attempts.
+        memory: SearchMemory as JSON: what later steps need to know of a search's trials.
+    """
+
+    __tablename__ = "step_work"
+    __table_args__ = (Index(None, "study_id"),)
+
+    step_run_id: Mapped[int] = mapped_column(
+        ForeignKey("step_run.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"))
+    epochs: Mapped[float]
+    trials: Mapped[int]
+    device_seconds: Mapped[float]
+    memory: Mapped[str | None] = mapped_column(Text)
+
+
 class Finding(Base):
     """What a rule saw. ``body`` is the whole finding; the columns are for looking."""
 

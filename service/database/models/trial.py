@@ -32,7 +32,10 @@ class Trial(Base):
     __table_args__ = (
         UniqueConstraint("study_id", "number"),
         Index(None, "study_id", "state"),
-        Index(None, "step_run_id", "state"),
+        # What the lists are ordered by.
+        Index(None, "study_id", "value", "iterations", "number"),
+        # All that is added up of a step's trials: their rows, with outcomes, are not read.
+        Index(None, "step_run_id", "state", "iterations", "epoch_iterations"),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)

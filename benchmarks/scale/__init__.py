@@ -1,0 +1,1 @@
+"""How the service grows: studies of many trials, many studies, many workers."""
