@@ -52,8 +52,12 @@ class PostgresServer:
         database.dispose()
 
     @classmethod
-    def start(cls) -> PostgresServer:
-        """Start one. Raises Unavailable."""
+    def start(cls, *, durable: bool = False) -> PostgresServer:
+        """Start one. Raises Unavailable.
+
+        Args:
+            durable: Whether a commit waits for the disk, which tests need not.
+        """
         given = os.environ.get("TEST_PG_URL")
         if given:
             return cls(given)
@@ -68,7 +72,8 @@ class PostgresServer:
                 *("--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"),
             )
             port = _free_port()
-            options = f"-p {port} -h 127.0.0.1 -k {folder} -c fsync=off -c max_connections=200"
+            options = f"-p {port} -h 127.0.0.1 -k {folder} -c max_connections=200"
+            options += "" if durable else " -c fsync=off"
             _run(
                 *(*commands, binaries / "pg_ctl", "-D", data, "-w", "-o", options),
                 *("-l", folder / "log", "start"),
