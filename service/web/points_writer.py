@@ -72,7 +72,11 @@ class PointsWriter:
         try:
             while self._queue:
                 group = self._next_group()
-                results = await anyio.to_thread.run_sync(self._write, group)
+                results: list[Result]
+                try:
+                    results = await anyio.to_thread.run_sync(self._write, group)
+                except Exception as error:  # no thread could be had: nobody may wait for ever
+                    results = [error] * len(group)
                 for each, result in zip(group, results, strict=True):
                     if each.done.done():  # given up by who asked
                         continue
