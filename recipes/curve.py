@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pydantic import model_validator
 
-from recipes.value import Number, Value
+from recipes.value import ArrayNumber, Value
 
 MAX_POINTS = 5_000
 """Most points in one block on the wire."""
@@ -35,7 +35,7 @@ class CurveBlock(Value):
     metric: str
     split: str  # train, val or test
     iterations: tuple[int, ...]
-    values: tuple[Number, ...]
+    values: tuple[ArrayNumber, ...]
 
     @model_validator(mode="after")
     def _check(self) -> CurveBlock:

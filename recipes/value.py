@@ -24,12 +24,14 @@ def _from_wire(value: Any) -> Any:
     return NON_FINITE_WORDS.get(value, value) if isinstance(value, str) else value
 
 
-Number = Annotated[
-    float,
-    BeforeValidator(_from_wire),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": [*NON_FINITE_WORDS]}]}),
-]
+_NUMBER_SCHEMA = WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": [*NON_FINITE_WORDS]}]})
+
+Number = Annotated[float, BeforeValidator(_from_wire), _NUMBER_SCHEMA]
 """A float that may be non-finite; the words above stand for NaN and the infinities."""
+
+ArrayNumber = Annotated[float, _NUMBER_SCHEMA]
+"""The same for long arrays. pydantic's own float takes the words too, without a call of ours for
+each; in a union with text they would stay text, so elsewhere it is :data:`Number`."""
 
 
 def _no_other_type(value: Any) -> Any:

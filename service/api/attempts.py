@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from recipes.wire import (
     FinishRequest,
     HeartbeatAnswer,
@@ -14,7 +12,7 @@ from recipes.wire import (
 from service.api.dependencies import ContextOf, Identifier, WriteSession
 from service.api.routing import router
 from service.database.engine import after_commit
-from service.use_cases import attempts, points
+from service.use_cases import attempts
 from service.web.problems import documented
 
 routes = router("attempts")
@@ -29,13 +27,11 @@ def attempt_heartbeat(
 
 
 @routes.post("/attempts/{attempt}/points", responses=documented(404, 409, 413))
-def add_points(
-    attempt: Identifier, request: PointsRequest, session: WriteSession, context: ContextOf
+async def add_points(
+    attempt: Identifier, request: PointsRequest, context: ContextOf
 ) -> PointsAnswer:
     """Store curve points and outcomes. Sending them twice has the effect of once."""
-    answer = points.points(session, attempt, request)
-    after_commit(session, partial(context.metrics.points.inc, answer.accepted))
-    return answer
+    return await context.points.add(attempt, request)
 
 
 @routes.post("/attempts/{attempt}/finish", status_code=204, responses=documented(404, 409))

@@ -14,7 +14,7 @@ PAGE_LIMIT = 200
 """Most items on one page of a list."""
 
 
-def context(request: Request) -> Context:
+async def context(request: Request) -> Context:  # async: it needs no thread to say so
     """The process's context."""
     found = request.app.state.context
     assert isinstance(found, Context)

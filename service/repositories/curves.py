@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from recipes.curve import Curve as CurveValue
 from recipes.curve import CurveKey
 from service.database.models import Attempt, AttemptMember, Curve, CurvePoint
-from service.database.statements import insert_new
-from service.database.types import from_columns, to_columns
+from service.database.statements import insert_new_points
+from service.database.types import NumberKind, from_columns, to_columns
 
 
 class CurveName(NamedTuple):
@@ -28,41 +30,59 @@ Points = Mapping[int, float]
 """Values by iteration."""
 
 
+def known(
+    session: Session, attempt_ids: Collection[int], trial_ids: Collection[int]
+) -> dict[int, dict[CurveName, int]]:
+    """The keys of what there is of some attempts' curves of some trials, by attempt."""
+    rows = session.execute(_KNOWN, {"attempts": [*attempt_ids], "trials": [*trial_ids]})
+    found: dict[int, dict[CurveName, int]] = {attempt_id: {} for attempt_id in attempt_ids}
+    for attempt_id, trial_id, metric, split, key in rows:
+        found[attempt_id][CurveName(trial_id, metric, split)] = key
+    return found
+
+
+# Made once: with each batch of points, making it took longer than SQLite's part.
+_KNOWN = select(Curve.attempt_id, Curve.trial_id, Curve.metric, Curve.split, Curve.id).where(
+    Curve.attempt_id.in_(bindparam("attempts", expanding=True)),
+    Curve.trial_id.in_(bindparam("trials", expanding=True)),
+)
+
+
 def add_curves(
     session: Session, attempt_id: int, names: Iterable[CurveName]
 ) -> dict[CurveName, int]:
     """The keys of an attempt's curves, those not there yet made. Its study's row is held."""
     wanted = set(names)
-
-    def existing() -> dict[CurveName, int]:
-        rows = session.execute(
-            select(Curve.trial_id, Curve.metric, Curve.split, Curve.id).where(
-                Curve.attempt_id == attempt_id,
-                Curve.trial_id.in_({name.trial_id for name in wanted}),
-            )
-        )
-        return {CurveName(trial, metric, split): key for trial, metric, split, key in rows}
-
-    found = existing()
+    trial_ids = {name.trial_id for name in wanted}
+    found = known(session, (attempt_id,), trial_ids)[attempt_id]
     missing = sorted(wanted - found.keys())
     if missing:
         session.execute(
             insert(Curve), [{"attempt_id": attempt_id, **name._asdict()} for name in missing]
         )
-        found = existing()
+        found = known(session, (attempt_id,), trial_ids)[attempt_id]
     return {name: found[name] for name in wanted}
 
 
 def add_points(session: Session, points: Mapping[int, Points]) -> int:
     """Write the points that are not there yet, by curve; how many those were."""
-    rows = []
+    keys: list[int] = []
+    iterations: list[int] = []
+    numbers: list[float] = []
     for curve_id, values in points.items():
-        for iteration, number in values.items():
-            value, kind = to_columns(number)
-            rows.append(
-                {"curve_id": curve_id, "iteration": iteration, "value": value, "kind": kind}
-            )
-    return insert_new(session, CurvePoint, rows)
+        keys += repeat(curve_id, len(values))
+        iterations += values.keys()
+        numbers += values.values()
+    if not keys:
+        return 0
+    stored: Sequence[float | None]
+    kinds: Sequence[str]
+    if all(map(math.isfinite, numbers)):  # as nearly always
+        stored, kinds = numbers, [NumberKind.FINITE.value] * len(numbers)
+    else:
+        pairs = [to_columns(number) for number in numbers]
+        stored, kinds = [value for value, _ in pairs], [kind.value for _, kind in pairs]
+    return insert_new_points(session, keys, iterations, stored, kinds)
 
 
 def stored_points(session: Session, points: Mapping[int, Points]) -> dict[int, dict[int, float]]:

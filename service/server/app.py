@@ -116,12 +116,12 @@ def create_app(settings: Settings, *, opened: Context | None = None) -> FastAPI:
     app.state.keys_in_use = set()
     problems.install(app, methods=lambda scope: methods_of(table, scope))
     for resource in (
+        attempts,  # what is asked for most comes first: routes are tried in this order
+        workers,
         studies,
         steps,
         trials,
         events,
-        workers,
-        attempts,
         artifacts,
         tokens,
         diagnose,

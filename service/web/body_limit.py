@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.web.problems import problem_response
@@ -29,12 +30,9 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._limit(scope["path"])
-        too_large = problem_response(
-            413, "too_large", f"a request's body may hold at most {limit} bytes here"
-        )
         announced = Headers(scope=scope).get("content-length", "")
         if announced.isdigit() and int(announced) > limit:
-            await too_large(scope, receive, send)
+            await _too_large(limit)(scope, receive, send)
             return
         received = 0
         exceeded = started = False
@@ -59,7 +57,12 @@ class BodyLimit:
         with contextlib.suppress(_Exceeded):
             await self._app(scope, counted, watched)
         if exceeded and not started:
-            await too_large(scope, receive, send)
+            await _too_large(limit)(scope, receive, send)
+
+
+def _too_large(limit: int) -> Response:
+    detail = f"a request's body may hold at most {limit} bytes here"
+    return problem_response(413, "too_large", detail)
 
 
 class _Exceeded(Exception):

@@ -18,6 +18,7 @@ from service.use_cases import counts
 from service.use_cases.artifacts import ArtifactStore
 from service.use_cases.counts import Counts
 from service.use_cases.tokens import TOKENS
+from service.web.points_writer import PointsWriter
 
 UPLOAD_SECONDS = 3600.0
 """Longest that a file may have no row yet: its upload, and the transaction after it."""
@@ -44,6 +45,7 @@ class Context:
     hub: Hub
     artifacts: ArtifactStore
     metrics: Metrics
+    points: PointsWriter
     pulse: Pulse = field(default_factory=Pulse)
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -104,10 +106,12 @@ def open_context(settings: Settings) -> Context:
         with database.read() as session:
             return counts.read(session, settings)
 
+    metrics = Metrics(count)
     return Context(
         settings=settings,
         database=database,
         hub=database.hub,
         artifacts=store,
-        metrics=Metrics(count),
+        metrics=metrics,
+        points=PointsWriter(database, metrics),
     )
