@@ -1,0 +1,13 @@
+"""Validation accuracies to reach: fixed before any tool but random search was looked at.
+
+``--pilot`` makes them: the medians of plain random search's best so far after a quarter, a
+half and all of the time, with seeds of its own that no measured cell has.
+"""
+
+from __future__ import annotations
+
+PILOT_SHARES = (0.25, 0.5, 1.0)
+PILOT_SEEDS = (1_001, 1_002, 1_003)
+
+TARGETS: dict[str, tuple[float, ...]] = {}
+"""By task, rising."""
