@@ -9,5 +9,8 @@ from __future__ import annotations
 PILOT_SHARES = (0.25, 0.5, 1.0)
 PILOT_SEEDS = (1_001, 1_002, 1_003)
 
-TARGETS: dict[str, tuple[float, ...]] = {}
+TARGETS: dict[str, tuple[float, ...]] = {
+    "digits-mlp": (0.9806, 0.9806, 0.9861),
+    "digits-conv": (0.9750, 0.9833, 0.9833),
+}
 """By task, rising."""
