@@ -10,7 +10,7 @@ WORKERS ?= 3
 SLOW_WORKERS ?= 2
 HALF ?= calibration
 
-.PHONY: setup check lint types contracts test test-slow test-all demo serve screenshots examples finding-pictures bench-faults bench-faults-5m bench-prescriptions bench-peers clean
+.PHONY: setup check lint types contracts test test-slow test-all demo serve screenshots examples finding-pictures bench-faults bench-faults-5m bench-prescriptions bench-peers bench-time-to-target bench-orchestration clean
 
 setup: $(STAMP)
 
@@ -85,6 +85,14 @@ $(PEERS)/.installed: benchmarks/peers-constraints.txt pyproject.toml
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) -c benchmarks/peers-constraints.txt torch
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) -c benchmarks/peers-constraints.txt mlflow optuna pillow 'ray[tune]' safetensors scikit-learn -e .
 	touch $@
+
+# A good answer, how soon (hours), and what trials cost beside their training (minutes):
+# docs/benchmarks.md. SEVENSTEP_CIFAR10_DIR says where CIFAR-10's images are.
+bench-time-to-target: setup bench-peers
+	$(BIN)/python -m benchmarks.time_to_target --write
+
+bench-orchestration: setup bench-peers
+	$(BIN)/python -m benchmarks.orchestration --write
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

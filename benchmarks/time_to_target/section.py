@@ -50,7 +50,7 @@ def section(tasks: Mapping[str, Runs], skipped: Sequence[str]) -> str:
 def _targets_table(tasks: Mapping[str, Runs]) -> str:
     rows = []
     for task, runs in tasks.items():
-        for target in TARGETS[task]:
+        for target in sorted(set(TARGETS[task])):
             times = {tool: _times(cells, target) for tool, cells in runs.items()}
             rows.append(
                 [
