@@ -10,7 +10,7 @@ WORKERS ?= 3
 SLOW_WORKERS ?= 2
 HALF ?= calibration
 
-.PHONY: setup check lint types contracts test test-slow test-all demo serve screenshots examples finding-pictures bench-faults bench-faults-5m bench-prescriptions clean
+.PHONY: setup check lint types contracts test test-slow test-all demo serve screenshots examples finding-pictures bench-faults bench-faults-5m bench-prescriptions bench-peers bench-time-to-target bench-orchestration clean
 
 setup: $(STAMP)
 
@@ -74,6 +74,25 @@ bench-faults-5m: setup
 # Twelve sick studies, each treated by its first prescription (minutes), and their page in docs/.
 bench-prescriptions: setup
 	nice $(BIN)/python -m benchmarks.prescriptions report --write
+
+# What the benchmarks against peers compare with, in an environment of its own.
+PEERS := build/peers
+
+bench-peers: $(PEERS)/.installed
+
+$(PEERS)/.installed: benchmarks/peers-constraints.txt pyproject.toml
+	[ -x $(PEERS)/bin/python ] || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) -c benchmarks/peers-constraints.txt torch
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH_INDEX) -c benchmarks/peers-constraints.txt mlflow optuna pillow 'ray[tune]' safetensors scikit-learn -e .
+	touch $@
+
+# A good answer, how soon (hours), and what trials cost beside their training (minutes):
+# docs/benchmarks.md. SEVENSTEP_CIFAR10_DIR says where CIFAR-10's images are.
+bench-time-to-target: setup bench-peers
+	$(BIN)/python -m benchmarks.time_to_target --write
+
+bench-orchestration: setup bench-peers
+	$(BIN)/python -m benchmarks.orchestration --write
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

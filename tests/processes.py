@@ -67,9 +67,12 @@ def sevenstep(
 
 
 @contextmanager
-def serving(data_dir: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], ServerFile]]:
-    """A service without a worker, ended afterwards if the test did not end it."""
-    command = [*SEVENSTEP, "serve", "--no-worker", "--port", "0", "--data-dir", str(data_dir)]
+def serving(
+    data_dir: Path, *options: str, worker: bool = False
+) -> Iterator[tuple[subprocess.Popen[str], ServerFile]]:
+    """A service, without a worker by default, ended afterwards if the test did not end it."""
+    command = [*SEVENSTEP, "serve", *([] if worker else ["--no-worker"])]
+    command += ["--port", "0", "--data-dir", str(data_dir)]
     process = subprocess.Popen(
         [*command, END_WITH_US, *options],
         stdin=subprocess.PIPE,

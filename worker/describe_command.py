@@ -24,7 +24,8 @@ def describe_task(
     """Load and measure a task on the CPU, as a worker would.
 
     In a process of its own: what the task prints, or even ``os._exit`` at its import,
-    does the caller no harm.
+    does the caller no harm. Whether its trials should train together is left open: that
+    needs training, and the worker of a study measures it where they will train.
 
     Args:
         path: ``digits``, ``path/to/file.py:Class`` or ``package.module:Class``.
@@ -35,14 +36,18 @@ def describe_task(
     """
     process = SlotProcess(CPU)
     try:
-        return describe_in(process, TaskRef(path=path, args=dict(arguments)))
+        task = TaskRef(path=path, args=dict(arguments))
+        return describe_in(process, task, measures_fusing=False)
     finally:
         process.close()
 
 
-def describe_in(process: SlotProcess, task: TaskRef) -> TaskDescription | TaskProblem:
+def describe_in(
+    process: SlotProcess, task: TaskRef, *, measures_fusing: bool = True
+) -> TaskDescription | TaskProblem:
     """The same in a slot process that is there, which keeps the task and its data loaded."""
-    done = carry_out(process, Job(kind=JobKind.DESCRIBE, task=task), [])
+    job = Job(kind=JobKind.DESCRIBE, task=task)
+    done = carry_out(process, job, [], measures_fusing=measures_fusing)
     if isinstance(done, TaskProblem):
         return done
     assert done.description is not None, "a describe job that succeeds has one"
@@ -50,7 +55,11 @@ def describe_in(process: SlotProcess, task: TaskRef) -> TaskDescription | TaskPr
 
 
 def carry_out(
-    process: SlotProcess, job: Job, outcomes: list[MemberOutcome]
+    process: SlotProcess,
+    job: Job,
+    outcomes: list[MemberOutcome],
+    *,
+    measures_fusing: bool = False,
 ) -> JobDone | TaskProblem:
     """Carry out one job in a slot process, outside any service.
 
@@ -58,13 +67,20 @@ def carry_out(
         process: A slot process without a job.
         job: What to do.
         outcomes: Members' outcomes are added to it.
+        measures_fusing: Whether describing measures how trials train together too.
 
     Returns:
         The job's end, or why it could not be carried out.
     """
     with tempfile.TemporaryDirectory() as directory:
         process.send(
-            StartJob(attempt="", job=job, checkpoint_seconds=NEVER_SECONDS, directory=directory)
+            StartJob(
+                attempt="",
+                job=job,
+                checkpoint_seconds=NEVER_SECONDS,
+                directory=directory,
+                measures_fusing=measures_fusing,
+            )
         )
         while True:
             match process.receive():

@@ -10,13 +10,12 @@ import itertools
 import math
 
 import numpy as np
-from scipy.stats import qmc
 
 from recipes.search.cube import to_params
 from recipes.space import Categorical, ParameterValue, SearchSpace
 
-MAX_DIMENSIONS = qmc.Sobol.MAXDIM
-"""Of SciPy's Sobol sequence. A space with more names is drawn at random."""
+MAX_DIMENSIONS = 21_201
+"""Of SciPy's Sobol sequence (Joe & Kuo 2008). A space with more names is drawn at random."""
 
 PROPOSERS = ("sobol", "random", "grid")
 
@@ -45,6 +44,8 @@ def propose(
     if kind not in PROPOSERS:
         raise ValueError(f"kind: {kind!r} does not fit; choose one of {', '.join(PROPOSERS)}")
     if kind == "sobol" and dimensions <= MAX_DIMENSIONS:
+        from scipy.stats import qmc  # as much to import as all else of the service
+
         sampler = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(seed))
         # Whole powers of two from the start: SciPy warns of any other count.
         points = sampler.random_base2(max(0, math.ceil(math.log2(max(first + count, 1)))))

@@ -12,7 +12,12 @@ from service.commands.options import (
     TaskOptions,
     taking,
 )
-from service.commands.task_option import check_options, describe_task, study_config
+from service.commands.task_option import (
+    check_options,
+    describe_task,
+    leaves_all_to_the_task,
+    study_config,
+)
 from service.version import VERSION
 
 CHECK_STEPS = (1, 2)
@@ -56,13 +61,20 @@ def demo(options: HereOptions) -> None:
 
 
 def _begin(options: RunOptions | CheckOptions, steps: tuple[int, ...] | None = None) -> None:
+    """Carry out a study. The task is loaded first, so that one that cannot be used makes none.
+
+    Where a service is up, its worker has torch loaded and looks at the task as soon as the
+    study is there: to load everything here first would keep the study waiting for seconds.
+    """
     _check(options)
     _greet(options)
     from service.commands.carry_out import carry_out
+    from service.commands.launch import running
 
     try:
         settings = settings_of(data_dir=options.data_dir)
-        description, _ = describe_task(options)
+        is_described_there = leaves_all_to_the_task(options) and running(settings) is not None
+        description = None if is_described_there else describe_task(options)[0]
         config = study_config(options, description, steps=steps)
     except KeyboardInterrupt:
         typer.echo("\nInterrupted. No study was created.", err=True)

@@ -84,14 +84,23 @@ def describe_task(
     )
 
 
+def leaves_all_to_the_task(options: TaskOptions) -> bool:
+    """Whether no value was given that only the task's description can check."""
+    incumbent = options.incumbent if isinstance(options, SearchOptions) else None
+    return not options.set_ and incumbent is None
+
+
 def study_config(
-    options: TaskOptions, description: TaskDescription, *, steps: tuple[int, ...] | None = None
+    options: TaskOptions,
+    description: TaskDescription | None,
+    *,
+    steps: tuple[int, ...] | None = None,
 ) -> StudyConfig:
     """The study that was asked for. Ends the command with code 2 where a value does not fit.
 
     Args:
         options: The command's; with SearchOptions' fields where it has those.
-        description: What was measured of the task.
+        description: What was measured of the task; None where they leave all to it.
         steps: The steps of a command that has no ``--steps``; None: as the options say.
     """
     from pydantic import ValidationError
@@ -105,25 +114,25 @@ def study_config(
     search = options if isinstance(options, SearchOptions) else SearchOptions()
     task = absolute_task(options.task)
     try:
-        fixed, ranges = parse_settings(options.set_ or [], description)
         given: dict[str, Any] = {
             "name": options.name if options.name is not None else default_name(task),
             "task": task,
             "task_args": _arguments(options.arg or []),
-            "set": fixed,
-            "space": ranges,
             "seed": options.seed,
             "max_rounds": search.max_rounds,
             "autopilot": not search.no_autopilot,
         }
-        if search.incumbent is not None:
+        if description is not None:
+            given["set"], given["space"] = parse_settings(options.set_ or [], description)
+        if description is not None and search.incumbent is not None:
             given["incumbent"] = parse_incumbent(search.incumbent, description)
         if search.budget is not None:
             given["budget"] = parse_budget(search.budget)
         if steps is not None or search.steps is not None:
             given["steps"] = steps or parse_steps(search.steps or "")
         config = StudyConfig.model_validate(given)
-        study_space(description, config)
+        if description is not None:
+            study_space(description, config)
     except InvalidSetting as error:
         fail(str(error), code=2)
     except ValidationError as error:

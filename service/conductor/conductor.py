@@ -11,6 +11,7 @@ from service.conductor.advance import advance
 from service.conductor.pulse import Pulse
 from service.conductor.reaper import reap
 from service.conductor.recipe import SEVENSTEP, Recipe
+from service.conductor.warm_up import warm_up
 from service.database.engine import Database
 from service.dispatch.agents import AgentDispatcher
 from service.dispatch.dispatcher import Dispatcher
@@ -61,6 +62,7 @@ class Conductor:
     def run(self, stop: threading.Event) -> None:
         """Conduct until ``stop`` is set. To end a sleep at once, publish ``conductor`` too."""
         hub = self._database.hub
+        is_warm = False
         while not stop.is_set():
             seen = hub.version(CONDUCTOR)
             self._pulse.beat()
@@ -71,6 +73,9 @@ class Conductor:
                 log.exception("the conductor could not look; it tries again")
             if not stop.is_set():
                 hub.wait_blocking(CONDUCTOR, seen, self._settings.conductor_tick_seconds)
+            if not is_warm and not stop.is_set() and hub.version(CONDUCTOR) == seen:
+                warm_up()
+                is_warm = True
 
     def look(self, stop: threading.Event | None = None) -> int:
         """Move on what can move, once around; how many decisions were taken."""

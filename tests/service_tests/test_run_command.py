@@ -11,7 +11,7 @@ import pytest
 from recipes.budget import Budget
 from recipes.fusing import Fusing
 from recipes.pricing import price
-from recipes.study import StudyConfig
+from recipes.study import StudyConfig, StudyState
 from recipes.timing import Timing
 from service.client import Client
 from service.commands.price import price_lines
@@ -129,6 +129,22 @@ def test_a_service_that_runs_no_task_files_is_named_with_its_cure(tmp_path: Path
     assert done.returncode == 1
     assert f"{file.address} (process {process.pid}) does not run this task" in done.stderr
     assert "Stop it and run this command again" in done.stderr
+
+
+def test_a_running_service_describes_the_task_itself(tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text("x = 1\n\nraise RuntimeError('broken on purpose')\n")
+    data = tmp_path / "data"
+    with (
+        serving(data, "--allow-task-files", worker=True) as (_, file),
+        Client(file.address, file.token) as client,
+    ):
+        done = sevenstep("check", str(tmp_path / "task.py"), "--data-dir", str(data))
+        (study,) = client.studies()
+    assert done.returncode == 1
+    assert f"{tmp_path / 'task.py'}:3" in done.stdout
+    assert "broken on purpose" in done.stdout
+    assert "Cure:" in done.stdout
+    assert study.state is StudyState.FAILED
 
 
 def test_serve_says_which_studies_it_holds_back(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import stat
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -246,3 +247,18 @@ def _child(parent: int) -> int:
         if children:
             return int(children[0])
     raise LookupError(f"process {parent} has no child")
+
+
+def test_being_up_needs_nothing_that_only_a_step_does() -> None:
+    program = (
+        "import sys\n"
+        "import service.server.serving\n"
+        "print(*sorted({'torch', 'scipy.stats', 'optuna'} & set(sys.modules)))\n"
+        "from service.conductor.warm_up import warm_up\n"
+        "warm_up()\n"
+        "print(*sorted({'torch', 'scipy.stats', 'optuna'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["", "optuna scipy.stats"]

@@ -18,7 +18,7 @@ from recipes.outcome import MemberOutcome
 from recipes.trial import TrialCause, TrialState
 from recipes.wire import AttemptError
 from worker.slot.channel import Channel, ChannelReporter
-from worker.slot.messages import STACKS_SIGNAL, JobDone, StartJob, TaskLoaded
+from worker.slot.messages import STACKS_SIGNAL, JobDone, LoadTask, StartJob, TaskLoaded
 from worker.slot.process import serve
 from worker.slot.signature import signature
 
@@ -49,8 +49,13 @@ class StandIn:
     def warm_up(self) -> None:
         """Nothing to load."""
 
+    def load(self, load: LoadTask, channel: Channel) -> None:
+        """Count from ten on: what comes after shows that this was before."""
+        self.num_jobs = 10
+
     def run(self, job: StartJob, channel: Channel) -> JobDone:
-        assert job.job.run is not None
+        if job.job.run is None:
+            return JobDone(result="succeeded")
         self.num_jobs += 1
         path, _, rest = job.job.task.path.partition(":")
         reporter = ChannelReporter(channel, job.directory)

@@ -434,6 +434,20 @@ def test_slots_work_side_by_side(service: FakeService, tmp_path: Path) -> None:
     assert {record.slot for record in records} == {0, 1}
 
 
+def test_idle_slots_load_the_task_that_another_one_describes(
+    service: FakeService, tmp_path: Path
+) -> None:
+    task = TaskRef(path="any:slow")
+    with agent_at(service, tmp_path, num_slots=2):
+        described = service.enqueue(Job(kind=JobKind.DESCRIBE, task=task))
+        service.wait_for(lambda: described.finish)
+        records = [service.enqueue(train_job("any:slow", iterations=50)) for _ in range(2)]
+        for record in records:
+            service.wait_for(lambda record=record: record.finish)
+    firsts = {record.slot == described.slot: record.points[0][4] for record in records}
+    assert firsts == {True: 1.0, False: 11.0}  # see the stand-in's load
+
+
 def test_the_next_agent_says_goodbye_for_a_dead_one(service: FakeService, tmp_path: Path) -> None:
     pid = os.fork()
     if pid == 0:  # an agent that dies without a word

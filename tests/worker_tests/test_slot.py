@@ -11,7 +11,13 @@ from recipes.run import TaskRef
 from tests.worker_tests.stand_in_slot import COMMAND
 from tests.worker_tests.test_agent import train_job
 from worker.agent.devices import CPU, Device
-from worker.agent.slot import TAIL_BYTES, Exited, SlotProcess, slot_environment
+from worker.agent.slot import (
+    SLOT_COMMAND,
+    TAIL_BYTES,
+    Exited,
+    SlotProcess,
+    slot_environment,
+)
 from worker.slot.messages import (
     SLOTS_ON_DEVICE,
     DropTrials,
@@ -134,6 +140,28 @@ def test_a_process_serves_the_task_it_had_first(tmp_path: Path) -> None:
         assert process.serves(TaskRef(path="any:fast"))
         assert not process.serves(TaskRef(path="any:fast", args={"size": 2}))
         assert not process.serves(TaskRef(path="other:fast"))
+
+
+def test_a_process_that_was_told_of_a_task_has_loaded_it_before_its_job(tmp_path: Path) -> None:
+    with slot() as process:
+        process.prepare(TaskRef(path="any:fast"))
+        process.prepare(TaskRef(path="other:fast"))  # it has one
+        assert process.serves(TaskRef(path="any:fast"))
+        assert not process.serves(TaskRef(path="other:fast"))
+        start(process, tmp_path, iterations=1)
+        assert isinstance(receive(process), Ready)
+        points = receive(process)
+        assert isinstance(points, PointsReported)
+        assert points.block.values == (11.0,)
+
+
+def test_a_task_that_cannot_be_loaded_beforehand_ends_the_process() -> None:
+    with slot(*SLOT_COMMAND) as process:
+        process.prepare(TaskRef(path="no.such.module:Task"))
+        assert isinstance(receive(process), Ready)
+        end = receive(process)
+        assert isinstance(end, Exited)
+        assert "there is no module 'no'" in end.tail
 
 
 def test_user_code_sees_its_device_one_thread_and_no_secret() -> None:

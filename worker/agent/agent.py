@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
+from recipes.run import TaskRef
 from recipes.wire import RegisterAnswer, RegisterRequest
 from worker.agent.backoff import Backoff
 from worker.agent.client import (
@@ -86,6 +87,7 @@ class Agent:
                 directory=folder.path / f"slot-{number}",
                 command=slot_command,
                 stopping=self._stopping,
+                foretell=self._prepare,
             )
             for number, device in enumerate(devices)
         ]
@@ -168,6 +170,11 @@ class Agent:
         thread = threading.Thread(target=guarded, daemon=True)
         thread.start()
         return thread
+
+    def _prepare(self, task: TaskRef) -> None:
+        """Have the slots that never had a task load this one: its trials come next."""
+        for slot in self._slots:
+            slot.prepare(task)
 
     def _beat(self) -> None:
         """Send all heartbeats, until the agent has left: attempts that stop still live."""

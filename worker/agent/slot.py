@@ -25,6 +25,7 @@ from worker.slot.messages import (
     STACKS_SIGNAL,
     UNREADABLE_EXIT,
     Command,
+    LoadTask,
     SlotMessage,
     StartJob,
     TaskLoaded,
@@ -97,6 +98,7 @@ class SlotProcess:
 
     def __init__(self, device: Device, *, command: Sequence[str] = SLOT_COMMAND) -> None:
         self.task: TaskRef | None = None
+        self._taking = threading.Lock()
         self._files: dict[str, str] = {}
         self._process = subprocess.Popen(
             command,
@@ -133,16 +135,25 @@ class SlotProcess:
         return not self._reaped
 
     def serves(self, task: TaskRef) -> bool:
-        """Whether this process can carry out a job of ``task``.
+        """Whether this process can carry out a job of ``task``; it is that task's then.
 
         It can when it has had no task yet, or had the same one and none of the files the
         task was loaded from has changed since.
         """
-        if self.task is None:
-            return True
+        with self._taking:
+            if self.task is None:
+                self.task = task
         return self.task == task and all(
             signature(path) == seen for path, seen in self._files.items()
         )
+
+    def prepare(self, task: TaskRef) -> None:
+        """Have a child that has had no task load this one, for a job that will come."""
+        with self._taking:
+            if self.task is not None:
+                return
+            self.task = task
+        self.send(LoadTask(task=task))
 
     def send(self, command: Command) -> None:
         """Give the child a command. One that is gone has its ``Exited`` waiting instead."""
@@ -161,8 +172,6 @@ class SlotProcess:
             message = self._messages.get(timeout=timeout_seconds)
         except queue.Empty:
             return None
-        if isinstance(message, TaskLoaded):
-            self._files.update(message.files)
         return message
 
     def kill(self) -> None:
@@ -194,6 +203,8 @@ class SlotProcess:
                 logger.error("slot process %d: %s", self.pid, self._unreadable)
                 self.kill()
                 return
+            if isinstance(message, TaskLoaded):
+                self._files = {**self._files, **message.files}
             self._messages.put(message)
 
     def _read_stderr(self) -> None:

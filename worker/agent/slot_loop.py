@@ -6,12 +6,13 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from recipes.failpoint import failpoint
 from recipes.logs import about
+from recipes.run import JobKind, TaskRef
 from recipes.wire import AttemptState, Claim, ClaimRequest
 from worker.agent.attempt import AttemptRun
 from worker.agent.backoff import Backoff
@@ -49,6 +50,7 @@ class SlotLoop:
         directory: A private folder for the slot's files with artifacts.
         command: How a slot process is started.
         stopping: Set when the agent leaves.
+        foretell: Called with a task that this slot begins to describe: trials will follow.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class SlotLoop:
         directory: Path,
         command: Sequence[str],
         stopping: threading.Event,
+        foretell: Callable[[TaskRef], None] = lambda task: None,
     ) -> None:
         self._number = number
         self._device = device
@@ -71,6 +74,7 @@ class SlotLoop:
         self._directory = directory
         self._command = command
         self._stopping = stopping
+        self._foretell = foretell
         self._backoff = Backoff()
         self._changing = threading.Lock()
         self._run: AttemptRun | None = None
@@ -106,6 +110,10 @@ class SlotLoop:
         with self._changing:
             if self._run is not None:
                 self._run.stop(AttemptState.PREEMPTED)
+
+    def prepare(self, task: TaskRef) -> None:
+        """Load a task while there is nothing else to do; another slot is describing it."""
+        self._process.prepare(task)
 
     def wait_idle(self, timeout_seconds: float) -> bool:
         """Wait for the running attempt's end; False when it took longer."""
@@ -174,6 +182,8 @@ class SlotLoop:
     def _carry_out(self, claim: Claim) -> None:
         if not (self._process.alive and self._process.serves(claim.job.task)):
             self._replace_process()
+        if claim.job.kind is JobKind.DESCRIBE:
+            self._foretell(claim.job.task)
         run = AttemptRun(
             claim,
             self._client,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 
@@ -121,8 +120,9 @@ def _copies(members: Sequence[Member], number: int) -> list[Member]:
 
 
 def _endless(batches: MemberBatches) -> Iterator[tuple[Tensor, ...]]:
-    for epoch in itertools.count():
-        yield from batches.of_epoch(epoch)
+    """The first epoch's, again and again: a run of one iteration has no second."""
+    while True:
+        yield from batches.of_epoch(0)
 
 
 def _device(member: Member) -> torch.device:

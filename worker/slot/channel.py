@@ -22,6 +22,7 @@ from worker.slot.messages import (
     ArtifactWritten,
     Command,
     DropTrials,
+    LoadTask,
     OutcomeReported,
     PointsReported,
     StartJob,
@@ -43,14 +44,14 @@ class Channel:
         os.dup2(nothing, 0)
         os.close(nothing)
         os.dup2(2, 1)
-        self._jobs: queue.Queue[StartJob] = queue.Queue()
+        self._jobs: queue.Queue[StartJob | LoadTask] = queue.Queue()
         self._stopping = threading.Event()
         self._dropped: frozenset[int] = frozenset()
         self._attempt: str | None = None  # the latest job's
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
 
-    def next_job(self, timeout_seconds: float | None = None) -> StartJob | None:
-        """Wait for a job; None when none came in time."""
+    def next_job(self, timeout_seconds: float | None = None) -> StartJob | LoadTask | None:
+        """Wait for a job, or a task to load; None when none came in time."""
         try:
             return self._jobs.get(timeout=timeout_seconds)
         except queue.Empty:
@@ -90,6 +91,8 @@ class Channel:
                 self._stopping.clear()
                 self._dropped = frozenset()
                 self._jobs.put(job)
+            case LoadTask() as load:
+                self._jobs.put(load)
             case StopJob(attempt=attempt) if attempt == self._attempt:
                 self._stopping.set()
             case DropTrials(attempt=attempt, trials=trials) if attempt == self._attempt:

@@ -20,10 +20,10 @@ from worker.describe.errors import TaskError, task_error
 from worker.describe.loader import load_task, task_digest, task_file
 from worker.fused.admission import Admission
 from worker.fused.train import train_together
-from worker.slot.channel import Channel, ChannelReporter
+from worker.slot.channel import Channel, ChannelReporter, die
 from worker.slot.freed_memory import keep_freed_memory
 from worker.slot.memory_guard import guard_memory
-from worker.slot.messages import SLOTS_ON_DEVICE, JobDone, StartJob, TaskLoaded
+from worker.slot.messages import SLOTS_ON_DEVICE, JobDone, LoadTask, StartJob, TaskLoaded
 from worker.slot.signature import task_files
 from worker.training.checkpoint import Checkpoint
 from worker.training.failures import cause_of
@@ -58,13 +58,28 @@ class JobRunner:
         """
         importlib.import_module("torch._dynamo")
 
+    def load(self, load: LoadTask, channel: Channel) -> None:
+        """Load a task before its first job.
+
+        Where that fails this process ends: its job shall meet the failure in a fresh one, which
+        has no half of the task in memory.
+        """
+        try:
+            self._load(load.task)
+        except BaseException:
+            traceback.print_exc()
+            die()
+        self._tell_files(channel)
+
     def run(self, job: StartJob, channel: Channel) -> JobDone:
         """Carry out one job. Whatever user code raises becomes the job's result."""
         try:
             task, data = self._load(job.job.task)
             self._tell_files(channel)
             if job.job.kind is JobKind.DESCRIBE:
-                description = describe(task, data, device=self._device, measures_fusing=True)
+                description = describe(
+                    task, data, device=self._device, measures_fusing=job.measures_fusing
+                )
                 return JobDone(result="succeeded", description=description)
             _check_digest(task, job.job.digest)
             done = self._train(task, data, job, channel)

@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter
 from recipes.curve import CurveBlock
 from recipes.description import TaskDescription
 from recipes.outcome import MemberOutcome
-from recipes.run import Job
+from recipes.run import Job, TaskRef
 from recipes.value import Value
 from recipes.wire import ArtifactKind, AttemptError
 
@@ -53,6 +53,14 @@ class StartJob(Value):
     snapshots: tuple[SnapshotFile, ...] = ()
     checkpoint_seconds: float
     directory: str  # where files with artifacts go; the agent removes them
+    measures_fusing: bool = True  # when it describes: how trials train together too
+
+
+class LoadTask(Value):
+    """Load a task and its data, for a job that will come. The child ends where it cannot."""
+
+    type: Literal["load"] = "load"
+    task: TaskRef
 
 
 class StopJob(Value):
@@ -70,7 +78,7 @@ class DropTrials(Value):
     trials: tuple[int, ...]
 
 
-Command = Annotated[StartJob | StopJob | DropTrials, Field(discriminator="type")]
+Command = Annotated[StartJob | LoadTask | StopJob | DropTrials, Field(discriminator="type")]
 COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 """Reads one line of the child's standard input."""
 

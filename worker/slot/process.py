@@ -13,7 +13,7 @@ from typing import Protocol
 
 from recipes.failpoint import failpoint
 from worker.slot.channel import Channel
-from worker.slot.messages import STACKS_SIGNAL, JobDone, Ready, StartJob
+from worker.slot.messages import STACKS_SIGNAL, JobDone, LoadTask, Ready, StartJob
 
 QUIET_SECONDS = 0.3
 """A process that got no job for so long has a moment to warm up."""
@@ -25,7 +25,11 @@ class Runner(Protocol):
     device: str
 
     def warm_up(self) -> None:
-        """Use a quiet moment before the first job."""
+        """Use the first quiet moment."""
+        ...
+
+    def load(self, load: LoadTask, channel: Channel) -> None:
+        """Load a task for a later job."""
         ...
 
     def run(self, job: StartJob, channel: Channel) -> JobDone:
@@ -36,17 +40,19 @@ class Runner(Protocol):
 def serve(channel: Channel, runner: Runner) -> None:
     """Carry out jobs until the agent goes away."""
     channel.send(Ready(device=runner.device))
-    job = channel.next_job(QUIET_SECONDS)
-    if job is None:
-        runner.warm_up()
+    is_warm = False
     while True:
-        job = job or channel.next_job()
-        assert job is not None, "a wait without a limit ends with a job"
-        failpoint("slot.after_job")
-        done = runner.run(job, channel)
-        failpoint("slot.before_done")
-        channel.send(done)
-        job = None
+        match channel.next_job(None if is_warm else QUIET_SECONDS):
+            case None:
+                runner.warm_up()
+                is_warm = True
+            case LoadTask() as load:
+                runner.load(load, channel)
+            case StartJob() as job:
+                failpoint("slot.after_job")
+                done = runner.run(job, channel)
+                failpoint("slot.before_done")
+                channel.send(done)
 
 
 def main() -> None:

@@ -346,6 +346,12 @@ def test_iterations_end_in_one_evaluation() -> None:
     check_same(together(Blobs(), run), alone(Blobs(), run))
 
 
+def test_a_run_of_one_iteration_has_no_second_epoch() -> None:
+    rates = (*RATES, 0.3, 0.2, 0.15)  # so many that their memory is looked at first
+    run = run_of(members_of({}, rates=rates), iterations=1)
+    assert len(together(Blobs(), run).outcomes) == len(rates)
+
+
 def test_those_who_have_learned_their_sample_end() -> None:
     """Step 2's runs."""
     settings: dict[str, Any] = {

@@ -1,0 +1,1 @@
+"""What Sevenstep costs beside the training itself, next to what one would use instead."""

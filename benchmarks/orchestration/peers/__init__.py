@@ -1,0 +1,1 @@
+"""The peers' figures: ``python -m benchmarks.orchestration.peers.trivial NAME FOLDER``."""
