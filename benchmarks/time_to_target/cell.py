@@ -39,6 +39,8 @@ def measure(tool: str, task: str, *, seed: int, seconds: float, retrains: bool) 
             "steps": run.step_seconds,
             "trials": len(run.report["trials"]),
         }
+        if best is None:
+            raise RuntimeError(f"{task}, seed {seed}: the study ended without a best setting")
         params, num_epochs = best["params"], best["epochs"] or EPOCHS
     else:
         began, reports = run_peer(tool, task, seed=seed, seconds=seconds)
