@@ -12,6 +12,7 @@ docs/benchmarks.md and its picture. Nothing else should run on the machine.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 from functools import partial
 
@@ -82,7 +83,8 @@ def _line(task: str, tool: str, seed: int, cell: dict[str, object]) -> str:
     times = [seconds_to(target, rises) for target in TARGETS.get(task, ())]
     words = " ".join("never" if each is None else f"{each:.1f}" for each in times)
     best = rises[-1][1] if rises else 0.0
-    return f"{task} {tool} {seed}: {words} s; best {best:.4f}, test {statistics.mean(tests):.4f}"
+    test = f"{statistics.mean(tests):.4f}" if tests else "-"
+    return f"{task} {tool} {seed}: {words} s; best {best:.4f}, test {test}"
 
 
 def _pilot(tasks: list[str], seconds: float | None) -> None:
@@ -105,7 +107,8 @@ def _pilot(tasks: list[str], seconds: float | None) -> None:
             )
             for share in PILOT_SHARES
         ]
-        print(f'    "{task}": ({", ".join(f"{best:.4f}" for best in bests)}),', flush=True)
+        targets = (math.floor(10_000 * best + 1e-6) / 10_000 for best in bests)  # met by these
+        print(f'    "{task}": ({", ".join(f"{each:.4f}" for each in targets)}),', flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -39,18 +39,21 @@ def measure(tool: str, task: str, *, seed: int, seconds: float, retrains: bool) 
             "steps": run.step_seconds,
             "trials": len(run.report["trials"]),
         }
+        if best is None:
+            raise RuntimeError(f"{task}, seed {seed}: the study ended without a best setting")
         params, num_epochs = best["params"], best["epochs"] or EPOCHS
     else:
         began, reports = run_peer(tool, task, seed=seed, seconds=seconds)
         within = [each for each in reports if each.at <= began + seconds]
         measured = {
             "rises": best_so_far(within, began=began, ends=began + seconds),
-            "first_seconds": within[0].at - began,
+            "first_seconds": within[0].at - began if within else None,
             "epochs": len(within),
         }
-        params, num_epochs = max(within, key=lambda each: each.accuracy).params, EPOCHS
+        chosen = max(within, key=lambda each: each.accuracy, default=None)
+        params, num_epochs = {} if chosen is None else chosen.params, EPOCHS
     measured |= {"params": params, "test": []}
-    if retrains:
+    if retrains and params:
         one_thread()
         model = SEARCHED[task].task()
         measured["test"] = [

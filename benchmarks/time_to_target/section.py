@@ -108,13 +108,13 @@ def _test_table(tasks: Mapping[str, Runs]) -> str:
     rows = [
         [
             task,
-            *(
-                Spread.of([100 * statistics.mean(cell["test"]) for cell in runs[tool]]).text(".1f")
-                if runs.get(tool)
-                else "-"
-                for tool in TITLES
-            ),
+            *(_test_words(runs.get(tool, [])) for tool in TITLES),
         ]
         for task, runs in tasks.items()
     ]
     return table(["task", *(f"{each}, %" for each in TITLES.values())], rows)
+
+
+def _test_words(cells: Sequence[Mapping[str, Any]]) -> str:
+    means = [100 * statistics.mean(cell["test"]) for cell in cells if cell["test"]]
+    return Spread.of(means).text(".1f") if means else "-"

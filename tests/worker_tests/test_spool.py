@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 
 from recipes.curve import CurveBlock
 from recipes.wire import MAX_BLOCKS, ArtifactKind
 from tests.worker_tests.stand_in_slot import outcome
-from worker.agent.spool import BATCH_OUTCOMES, BATCH_POINTS, Batch, Spool, cut
+from worker.agent.spool import BATCH_OUTCOMES, BATCH_POINTS, Batch, Report, Spool, cut
 from worker.slot.messages import ArtifactWritten
 
 CHECKPOINT, SNAPSHOT = (
@@ -61,6 +62,31 @@ def test_reports_leave_in_order_and_none_is_lost() -> None:
     position = next(i for i, batch in enumerate(batches) if batch.artifact)
     assert [item for batch in batches[:position] for item in batch.blocks] == reports[:10]
     assert batches[-1].outcomes == (outcome(0),)
+
+
+def test_members_that_pause_in_turn_share_their_requests() -> None:
+    spool = Spool(batch_seconds=60.0)
+    reported: list[list[Report]] = [
+        [
+            block(1).model_copy(update={"trial": trial}),
+            CHECKPOINT.model_copy(update={"trial": trial}),
+            outcome(trial),
+        ]
+        for trial in range(5)
+    ]
+    for report in itertools.chain(*reported):
+        spool.put(report)
+    spool.close()
+    batches: list[Batch] = []
+    while (batch := spool.take()) is not None:
+        batches.append(batch)
+
+    assert len(batches) == 1 + 5 + 1
+    left: list[Report] = []
+    for batch in batches:
+        left += [*batch.blocks, *([batch.artifact] if batch.artifact else []), *batch.outcomes]
+    for trial, own in enumerate(reported):
+        assert [report for report in left if report.trial == trial] == own
 
 
 def test_a_report_waits_a_moment_for_others() -> None:

@@ -119,7 +119,6 @@ class AttemptRun:
     def carry_out(self) -> None:
         """Run the job, report everything, finish. Returns when the attempt is over here."""
         logger.info("%s: begins (%s, %s)", self, self.claim.job.kind, self.claim.job.task.path)
-        self.heartbeat()
         end = self._run_job()
         self.leaves_clean_process = end is None or (
             isinstance(end, JobDone) and end.result != "failed"
@@ -220,6 +219,7 @@ class AttemptRun:
                 self._send_drop(self._dropped)
         sender.start()
         try:
+            self.heartbeat()  # the job has begun meanwhile: it need not wait for the answer
             return self._follow()
         finally:
             self._spool.close()

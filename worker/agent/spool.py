@@ -1,4 +1,4 @@
-"""What an attempt reported and the service has not acknowledged yet, in order."""
+"""What an attempt reported and the service has not acknowledged yet, each trial's in order."""
 
 from __future__ import annotations
 
@@ -37,12 +37,30 @@ def num_points(report: Report) -> int:
     return len(report.iterations) if isinstance(report, CurveBlock) else 1
 
 
+def _place(reports: deque[Report], new: Report) -> int:
+    """Where a report goes: points before artifacts before outcomes, each trial's own in order.
+
+    What members report in turn so travels in as few requests as it can. The oldest is never
+    overtaken, so none waits for ever.
+    """
+    place = len(reports)
+    while place > 1 and reports[place - 1].trial != new.trial:
+        if _rank(reports[place - 1]) <= _rank(new):
+            break
+        place -= 1
+    return place
+
+
+def _rank(report: Report) -> int:
+    return 2 if isinstance(report, MemberOutcome) else int(isinstance(report, ArtifactWritten))
+
+
 def cut(reports: Sequence[Report]) -> tuple[int, bool]:
     """How many of the oldest reports make the next batch, and whether it is full.
 
-    An artifact travels alone, after everything reported before it and before everything
-    reported after: points are known to the service before a checkpoint claims to cover
-    them, and a checkpoint or snapshot before an outcome that relies on it.
+    An artifact travels alone, after everything its trial reported before it and before
+    everything it reported after: points are known to the service before a checkpoint claims
+    to cover them, and a checkpoint or snapshot before an outcome that relies on it.
     """
     points = outcomes = 0
     for count, report in enumerate(reports):
@@ -58,7 +76,7 @@ def cut(reports: Sequence[Report]) -> tuple[int, bool]:
 
 
 class Spool:
-    """An ordered, bounded queue between a run that reports and a thread that sends.
+    """A bounded queue between a run that reports and a thread that sends.
 
     One thread puts, one takes; ``close`` and ``discard`` may be called from any.
 
@@ -85,7 +103,7 @@ class Spool:
                 return
             if not self._reports:
                 self._oldest_at = time.monotonic()
-            self._reports.append(report)
+            self._reports.insert(_place(self._reports, report), report)
             self._num_points += num_points(report)
             self._changed.notify_all()
 
