@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Double, case, cast, func, select
+from sqlalchemy import Double, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from recipes.step import StepKind
@@ -28,17 +28,20 @@ class Work:
         epochs: Passes over the training data.
         trials: Begun in steps 4 to 7.
         device_seconds: Of ended attempts.
+        running: Attempts that a worker holds.
     """
 
     epochs: float = 0.0
     trials: int = 0
     device_seconds: float = 0.0
+    running: int = 0
 
     def __add__(self, other: Work) -> Work:
         return Work(
             self.epochs + other.epochs,
             self.trials + other.trials,
             self.device_seconds + other.device_seconds,
+            self.running + other.running,
         )
 
 
@@ -89,41 +92,39 @@ def by_step_run(session: Session, study_ids: Collection[int]) -> StudiesWork:
         else:
             found[study_id][run_id] = Work(epochs, count, seconds)
     if open_runs:
-        for run_id, work in _added_up(session, open_runs.keys()).items():
+        for run_id, epochs, count in _trained(session, open_runs.keys()):
             study_id, is_search = open_runs[run_id]
-            found[study_id][run_id] = work if is_search else replace(work, trials=0)
-    described = session.execute(
-        select(Job.study_id, func.sum(Attempt.seconds))
-        .join(Attempt, Attempt.job_id == Job.id)
-        .where(Job.study_id.in_(study_ids), Job.step_run_id.is_(None))
-        .group_by(Job.study_id)
-    )
-    for study_id, seconds in described:
-        found[study_id][None] = Work(device_seconds=float(seconds or 0.0))
+            found[study_id][run_id] = Work(float(epochs or 0.0), count if is_search else 0)
+    for study_id, run_id, seconds, running in _attempted(session, study_ids, open_runs.keys()):
+        found[study_id][run_id] += Work(device_seconds=float(seconds or 0.0), running=running)
     return found
 
 
-def _added_up(session: Session, step_run_ids: Collection[int]) -> dict[int, Work]:
-    """What the trials and attempts of some step runs came to, by the runs' keys."""
-    found: dict[int, Work] = defaultdict(Work)
+def _trained(session: Session, step_run_ids: Collection[int]) -> Iterable[Any]:
+    """Of some step runs the key, the epochs and the number of their trials."""
     # By what one index holds: outcomes stand between a trial's other columns.
     passes = func.sum(cast(Trial.iterations, Double) / Trial.epoch_iterations)
-    trials = session.execute(
+    return session.execute(
         select(Trial.step_run_id, passes, func.count())
         .where(Trial.step_run_id.in_(step_run_ids))
         .group_by(Trial.step_run_id)
     )
-    for run_id, epochs, count in trials:
-        found[run_id] += Work(epochs=float(epochs or 0.0), trials=count)
-    attempts: Iterable[Any] = session.execute(
-        select(Job.step_run_id, func.sum(Attempt.seconds))
+
+
+def _attempted(
+    session: Session, study_ids: Collection[int], step_run_ids: Collection[int]
+) -> Iterable[Any]:
+    """Of some studies' step runs, and of describing their tasks: both keys, seconds, running."""
+    is_held = case((Attempt.state.in_(HELD), 1), else_=0)
+    return session.execute(
+        select(Job.study_id, Job.step_run_id, func.sum(Attempt.seconds), func.sum(is_held))
         .join(Attempt, Attempt.job_id == Job.id)
-        .where(Job.step_run_id.in_(step_run_ids))
-        .group_by(Job.step_run_id)
+        .where(
+            Job.study_id.in_(study_ids),
+            or_(Job.step_run_id.is_(None), Job.step_run_id.in_(step_run_ids)),
+        )
+        .group_by(Job.study_id, Job.step_run_id)
     )
-    for run_id, seconds in attempts:
-        found[run_id] += Work(device_seconds=float(seconds or 0.0))
-    return found
 
 
 def progress(
@@ -144,19 +145,10 @@ def progress(
         .where(Job.step_run_id.in_(step_run_ids), JobMember.state != TrialState.CANCELLED)
         .group_by(Job.step_run_id)
     )
+    spent = {run_id: work.get(run_id, Work()) for run_id in step_run_ids}
     found = {
-        run_id: Progress(0, 0, work.get(run_id, Work()).device_seconds, 0)
-        for run_id in step_run_ids
+        run_id: Progress(0, 0, each.device_seconds, each.running) for run_id, each in spent.items()
     }
     for run_id, total, still_open in members:
         found[run_id] = found[run_id]._replace(done=total - int(still_open or 0), total=total)
-    held = session.execute(
-        select(Job.step_run_id, func.count())
-        .join(Attempt, Attempt.job_id == Job.id)
-        .where(Attempt.state.in_(HELD), Job.step_run_id.in_(step_run_ids))
-        .group_by(Job.step_run_id)
-    )
-    for run_id, running in held:
-        assert run_id is not None  # as asked for
-        found[run_id] = found[run_id]._replace(running=running)
     return found

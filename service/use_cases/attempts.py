@@ -33,7 +33,7 @@ from service.clock import database_now
 from service.database.engine import after_commit
 from service.database.models import Study
 from service.errors import Fenced, InvalidInput
-from service.repositories import artifacts, jobs, studies, trials, workers
+from service.repositories import artifacts, jobs, queue, studies, trials, workers
 from service.repositories import attempts as repository
 from service.repositories.attempts import HELD, AttemptMemberView, Held
 from service.repositories.stored import config_of
@@ -65,7 +65,7 @@ def claim(
     if held is None:
         now = database_now(session)
         expires = now + timedelta(seconds=settings.lease_seconds)
-        held = repository.take(
+        held = queue.take(
             session,
             worker.id,
             request.slot,

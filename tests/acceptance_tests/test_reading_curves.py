@@ -230,7 +230,7 @@ def test_a_search_that_stopped_too_soon(task):
 
 
 def test_a_rate_too_high_to_settle_is_confirmed_by_the_probe():
-    report = read(Digits(), *rates(0.1, 0.15, batch_size=8), epochs=12)
+    report = read(Digits(), *rates(0.1, 0.15, batch_size=4), epochs=12)
 
     assert report.learned["curve_findings"][0] == "lr_too_high", report.sentence
     assert report.evidence["probe"] == "confirmed"

@@ -16,7 +16,7 @@ from service.conductor.decisions import Judge
 from service.database.engine import Database
 from service.database.models import StepWork, Trial
 from service.repositories import spending, studies
-from service.repositories.attempts import FIRST_PIECE
+from service.repositories.queue import FIRST_PIECE
 from service.repositories.spending import Work
 from service.settings import Settings
 from service.use_cases import studies as use_cases

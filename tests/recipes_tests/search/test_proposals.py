@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import qmc
 
+from recipes.search import proposals
 from recipes.search.cube import ZERO_SHARE, is_atom, to_params, to_unit, to_value
 from recipes.search.proposals import propose
 from recipes.search.tpe import Observation, importances, propose_tpe
@@ -134,3 +136,7 @@ def test_importance_is_where_the_best_differ_from_all():
     assert sum(shares.values()) == pytest.approx(1.0)
     equal = importances(SPACE, [Observation(each.params, 1.0) for each in _observed(24, _by_lr)])
     assert set(equal.values()) == {1 / 5}
+
+
+def test_the_most_dimensions_are_those_of_scipys_sequence() -> None:
+    assert proposals.MAX_DIMENSIONS == qmc.Sobol.MAXDIM

@@ -84,18 +84,19 @@ def test_a_net_that_cannot_is_told_why() -> None:
 
 
 def test_a_net_that_gains_nothing_trains_alone() -> None:
-    """One large product a batch keeps a core busy: several gain nothing."""
+    """Large batches through small layers keep a core busy: several take turns in its cache."""
 
-    class Wide(Blobs):
+    class Busy(Blobs):
         def data(self, split: str) -> tuple[torch.Tensor, torch.Tensor]:
             generator = torch.Generator().manual_seed(0)
-            return torch.randn(512, 1024, generator=generator), torch.arange(512) % 4
+            return torch.randn(4096, 128, generator=generator), torch.arange(4096) % 4
 
         def model(self, params: Params) -> nn.Module:
-            return nn.Sequential(nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 4))
+            hidden = [layer for _ in range(6) for layer in (nn.Linear(128, 128), nn.ReLU())]
+            return nn.Sequential(*hidden, nn.Linear(128, 4))
 
-    space = SearchSpace(LR | {"batch_size": Categorical([512])})
-    fusing = measure_fusing(Wide(), load_data(Wide(), CPU), space)
+    space = SearchSpace(LR | {"batch_size": Categorical([4096])})
+    fusing = measure_fusing(Busy(), load_data(Busy(), CPU), space)
     assert fusing.chunk == 1
     assert fusing.reason
 
