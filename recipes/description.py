@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from recipes.fusing import NOT_MEASURED, Fusing
+from recipes.memory_format import MemoryFormat
 from recipes.space import SearchSpace
 from recipes.task import Kind
 from recipes.value import Number, Value
@@ -156,6 +157,12 @@ class TaskDescription(Value):
     digest: str  # of the task's code
     device: str
     fusing: Fusing = Fusing(chunk=1, reason=NOT_MEASURED)  # one of an older release has none
+    memory_format: MemoryFormat = MemoryFormat()
+
+    @property
+    def how_trained(self) -> str:
+        """How the study's trials train, and why so: sentences."""
+        return f"{self.fusing.sentence} {self.memory_format.sentence}".rstrip()
 
     def split(self, name: str) -> SplitDescription:
         """The split of that name. Raises KeyError when there is none."""

@@ -69,7 +69,10 @@ class Fusing(Value):
             return 1
         num_waves = math.ceil(math.ceil(count / self.chunk) / slots)
         most_parts = max(1, count // FEWEST_IN_PART, math.ceil(count / self.chunk))
-        return math.ceil(count / min(most_parts, num_waves * slots))
+        size = math.ceil(count / min(most_parts, num_waves * slots))
+        # A block that is not full takes as long: with fewer such, slots are left to others.
+        rows = min(self.chunk, math.ceil(size / BLOCK) * BLOCK)
+        return math.ceil(count / math.ceil(count / rows))
 
     @property
     def of_run(self) -> dict[str, int | None]:

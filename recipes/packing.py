@@ -31,6 +31,7 @@ def pack(
         size: Members of a job where trials train one by one.
     """
     fusing = context.description.fusing
+    settings = {**settings, "memory_format": context.description.memory_format.name}
     params = [trial.params for trial in trials]
     alone: list[int] = []
     parts: list[tuple[list[int], Mapping[str, Any]]] = []

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field, model_validator
 
+from recipes.memory_format import MemoryFormatName
 from recipes.space import ParameterValue
 from recipes.value import Value
 
@@ -72,6 +73,7 @@ class RunSpec(Value):
         shares_order: Whether those planned to train together all see the same batches, which
             decides how they are computed. That of the plan, for members may have ended since;
             None: not known, and ``is_order_shared`` goes by the members.
+        memory_format: How the models' convolutions lie in memory.
     """
 
     members: tuple[MemberSpec, ...] = Field(min_length=1)
@@ -92,6 +94,7 @@ class RunSpec(Value):
     fuse: int = Field(default=1, ge=1)
     fuse_parameters: int | None = Field(default=None, ge=1)
     shares_order: bool | None = None
+    memory_format: MemoryFormatName = "contiguous"
 
     @model_validator(mode="after")
     def _check(self) -> RunSpec:

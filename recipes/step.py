@@ -291,8 +291,8 @@ class StepContext:
         space: The study's space: the task's with the study's changes.
         learned: What the passed steps learned, merged in order.
         history: Reports of the steps judged so far, oldest first, all rounds and passes.
-        trials: This step run's trials in order of their numbers, with their curves; all
-            have ended or wait at a rung.
+        trials: This step run's trials in order of their numbers; all have ended or wait at a
+            rung. They have their curves for a step with ``reads_curves``.
         search: For a step with ``reads_search``: the trials of the study's steps 4, 5 and 7
             that are not in ``trials``, oldest first; for a step with ``reads_curves`` those
             of its round and those of the best setting so far have their curves. A step
@@ -329,8 +329,8 @@ class StepContext:
 class Step(Protocol):
     """One of the seven. Both methods are pure: same context, same answer.
 
-    ``reads_search`` and ``reads_curves`` say what of earlier steps' trials the context
-    must hold, so that a step that needs none of it costs nothing.
+    ``reads_search`` says whether the context must hold earlier steps' trials, ``reads_curves``
+    whether its trials have their curves, so that a step that needs none of it costs nothing.
     """
 
     kind: StepKind

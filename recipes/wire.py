@@ -151,8 +151,9 @@ class AttemptError(Value):
     problem: TaskProblem | None = None  # with kind "task": the task cannot be used
 
 
-class FinishRequest(Fenced):
-    """The attempt has ended. All points and outcomes were sent before."""
+class FinishRequest(PointsRequest):
+    """The attempt has ended; with the last points and outcomes, which it then need not send by
+    themselves. All others were sent before."""
 
     state: Literal[
         AttemptState.SUCCEEDED, AttemptState.FAILED, AttemptState.PREEMPTED, AttemptState.CANCELLED

@@ -53,6 +53,7 @@ class InitialLoss(Step):
             )
             for index in range(NUM_INITIALISATIONS)
         )
+        each = math.ceil(NUM_INITIALISATIONS / context.budget.slots)
         settings = {
             "iterations": 0,
             "regularisation": False,
@@ -60,7 +61,7 @@ class InitialLoss(Step):
             "probes": (Probe.INITIALISATION,),
         }
         return StepPlan(
-            jobs=pack(context, trials, settings, size=NUM_INITIALISATIONS),
+            jobs=pack(context, trials, settings, size=each),
             sentence=f"Measure the loss of {NUM_INITIALISATIONS} untrained models.",
         )
 

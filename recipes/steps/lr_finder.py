@@ -69,6 +69,7 @@ class LrFinder(Step):
     """Step 3. Plans short runs at fixed rates; learns the interval that makes the loss fall."""
 
     kind = StepKind.LR_FINDER
+    reads_curves = True
 
     def plan(self, context: StepContext) -> StepPlan:
         """The rates of the range not tried in an earlier pass, a few to a job.

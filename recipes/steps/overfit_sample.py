@@ -69,6 +69,7 @@ class OverfitSample(Step):
     """Step 2. Plans memorising runs, rescues when they fail, and one on zeroed inputs."""
 
     kind = StepKind.OVERFIT_SAMPLE
+    reads_curves = True
 
     def plan(self, context: StepContext) -> StepPlan:
         """Rates first; if none works, the best for longer, and longer still where that will do,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from recipes.wire import (
     FinishRequest,
     HeartbeatAnswer,
@@ -34,10 +36,11 @@ async def add_points(
     return await context.points.add(attempt, request)
 
 
-@routes.post("/attempts/{attempt}/finish", status_code=204, responses=documented(404, 409))
+@routes.post("/attempts/{attempt}/finish", status_code=204, responses=documented(404, 409, 413))
 def finish_attempt(
     attempt: Identifier, request: FinishRequest, session: WriteSession, context: ContextOf
 ) -> None:
     """The attempt has ended. Sending it again changes nothing."""
-    attempts.finish(session, attempt, request, settings=context.settings)
+    accepted = attempts.finish(session, attempt, request, settings=context.settings)
+    after_commit(session, partial(context.metrics.points.inc, accepted))
     after_commit(session, context.metrics.finished.labels(request.state.value).inc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -10,10 +11,15 @@ from recipes.step import StepReport, StepState
 from recipes.study import StudyState
 from service.client.errors import ClientError, StillRunning
 from service.client.patience import Patience
-from service.client.stream import QUIET_SECONDS, impatiently, listen, wait_out
+from service.client.stream import BEGIN, QUIET_SECONDS, impatiently, listen, wait_out
 from service.client.transport import Transport, study_path
 from service.views.models import StepPage, StudyView
 
+DECISIVE = ("study", "step", "reset")
+"""Events that are looked into at once: a verdict, or the end, may be behind them."""
+LOOK_SECONDS = 0.25
+"""Least time between two looks for the sake of other events: a study of short trials has a
+hundred of them a second, and each look costs the service more than one of them."""
 UNJUDGED = (StepState.PENDING, StepState.RUNNING, StepState.STALE)
 
 
@@ -74,7 +80,7 @@ def follow(
                 if is_interrupted():
                     raise KeyboardInterrupt
                 position = max(position, event.id)
-                if event.kind != "at" and follower.look():
+                if follower.must_look(event.kind) and follower.look():
                     return follower.study
                 _quiet_seconds(uid, ends)
         except StillRunning:
@@ -102,10 +108,18 @@ class _Follower:
         self._uid = uid
         self._observer = observer
         self._told: set[tuple[int, int, int]] = set()
+        self._looked_at = -math.inf
         self.study: StudyView
+
+    def must_look(self, kind: str) -> bool:
+        """Whether an event of this kind is a reason to look now."""
+        if kind == BEGIN:
+            return False
+        return kind in DECISIVE or time.monotonic() - self._looked_at >= LOOK_SECONDS
 
     def look(self) -> bool:
         """Look once; whether there is nothing more to wait for."""
+        self._looked_at = time.monotonic()
         self.study = study = self._transport.get(study_path(self._uid), StudyView)
         judged = {
             (step.number, step.round, step.pass_number)

@@ -163,7 +163,7 @@ def _step(
     rows = [row for row in found if row.outcome is not None]
     own = [row for row in rows if row.step_run_id == current.id]
     others = [row for row in rows if row.step_run_id != current.id]
-    drawn = own
+    drawn: list[Trial] = []
     if step.reads_curves:
         best = _best_setting(history, others)
         drawn = [

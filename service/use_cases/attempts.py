@@ -111,20 +111,28 @@ def heartbeat(
 
 def finish(
     session: Session, attempt_uid: str, request: FinishRequest, *, settings: Settings
-) -> None:
+) -> int:
     """End an attempt as its worker says. Saying the same again changes nothing.
+
+    Returns:
+        How many of the last points were new.
 
     Raises:
         NotFound: There is no such attempt.
         Fenced: It is not held under this fence, or has ended otherwise.
-        InvalidInput: A description for a job that asked for none, or none for one that did.
+        InvalidInput: A description for a job that asked for none, or none for one that did; or
+            as ``points`` says.
+        ConflictingPoints: As ``points`` says.
     """
     study = studies.lock_of_attempt(session, attempt_uid)
     held = repository.get(session, attempt_uid)
     if held.fence == request.fence and held.state is request.state:
-        return
+        return 0
     if held.fence != request.fence or held.state not in HELD:
         raise Fenced(attempt_uid)
+    accepted = 0
+    if request.blocks or request.outcomes:
+        accepted = points(session, attempt_uid, request).accepted
     session.info["failpoint"] = "finish.after_commit"
     if held.kind is JobKind.DESCRIBE:
         _note_description(session, study, request)
@@ -141,6 +149,7 @@ def finish(
     end_attempt(session, study, held, ending, settings=settings)
     level = logging.WARNING if request.state is AttemptState.FAILED else logging.DEBUG
     _tell(session, held, level, f"{request.state.value}{f', {ending.cause}' if error else ''}")
+    return accepted
 
 
 def lose(

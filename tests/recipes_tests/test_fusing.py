@@ -78,6 +78,13 @@ def test_trials_are_spread_evenly_over_the_slots(count: int, slots: int, togethe
     assert MEASURED.together(count, slots) == together
 
 
+@pytest.mark.parametrize(("count", "slots", "together"), [(21, 2, 7), (12, 4, 4), (16, 2, 8)])
+def test_blocks_are_filled_rather_than_slots(count: int, slots: int, together: int) -> None:
+    """Five rows take as long as eight: three jobs of seven instead of four of five or six."""
+    fusing = MEASURED.model_copy(update={"chunk": 8})
+    assert fusing.together(count, slots) == together
+
+
 @hypothesis_settings(deadline=None)
 @given(chunk=st.integers(1, 64), count=st.integers(1, 500), slots=st.integers(1, 16))
 def test_spreading_keeps_to_the_chunk_and_takes_no_more_waves(

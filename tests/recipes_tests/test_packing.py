@@ -109,7 +109,7 @@ def test_one_by_one_nothing_of_it_is_planned() -> None:
     assert set(sizes(CoarseSearch().plan(alone))) == {1}
     assert sizes(OverfitSample().plan(alone)) == [1, 1, 1, 1]
     assert set(sizes(LrFinder().plan(alone))) == {4, 3}
-    assert sizes(InitialLoss().plan(alone)) == [5]
+    assert sizes(InitialLoss().plan(alone)) == [3, 2]
 
 
 def test_the_first_steps_train_together() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from recipes.curve import CurveBlock
 from recipes.description import TaskDescription
@@ -51,6 +51,7 @@ class PlainStep(Step):
     generations: int = 1
     verdicts: Sequence[StepState] = (StepState.PASSED,)  # by pass
     raises: type[Exception] | None = None
+    reads_curves: ClassVar[bool] = True
 
     def plan(self, context: StepContext) -> StepPlan:
         per_generation = sum(self.jobs)

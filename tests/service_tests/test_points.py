@@ -106,6 +106,34 @@ def test_the_first_outcome_stays(bench: Bench, study: str, claim: Claim) -> None
     assert trial.ended_at is not None
 
 
+def test_the_end_brings_the_last_points_and_outcomes_once(
+    bench: Bench, study: str, claim: Claim
+) -> None:
+    bench.points(claim, block(0, 4.0))
+    last = {
+        "blocks": [block(0, 3.0, first=1), block(1, 9.0)],
+        "outcomes": [outcome(0), outcome(1)],
+    }
+    bench.finish(claim, **last)
+    ended = bench.dump()
+    bench.finish(claim, **last)
+
+    assert bench.dump() == ended
+    assert values(bench, study) == (4.0, 3.0)
+    assert values(bench, study, 1) == (9.0,)
+    with bench.database.read() as session:
+        found = [trials.get_trial(session, study, number) for number in (0, 1)]
+    assert {trial.state for trial in found} == {TrialState.COMPLETE}
+
+
+def test_an_end_with_a_point_that_conflicts_ends_nothing(bench: Bench, claim: Claim) -> None:
+    bench.points(claim, block(0, 1.0))
+    before = bench.dump()
+    with pytest.raises(ConflictingPoints):
+        bench.finish(claim, blocks=[block(0, 2.0)], outcomes=[outcome(0)])
+    assert bench.dump() == before
+
+
 def test_only_members_are_written_for(bench: Bench, claim: Claim) -> None:
     before = bench.dump()
     with pytest.raises(InvalidInput, match=r"trial: 7 does not fit; .* members are 0, 1"):

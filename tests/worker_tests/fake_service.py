@@ -244,7 +244,11 @@ class FakeService:
 
     def points(self, attempt: str, body: bytes, _: dict[str, str]) -> tuple[int, bytes]:
         request = PointsRequest.model_validate_json(body)
-        record = self._fenced(attempt, request.fence)
+        accepted = self._store_points(self._fenced(attempt, request.fence), request)
+        return 200, json.dumps({"accepted": accepted}).encode()
+
+    @staticmethod
+    def _store_points(record: AttemptRecord, request: PointsRequest) -> int:
         known = set(record.points)
         new = [
             (block.trial, block.metric, block.split, iteration, value)
@@ -257,7 +261,7 @@ class FakeService:
         new_outcomes = [item for item in request.outcomes if item.trial not in ended]
         record.outcomes += new_outcomes
         record.arrivals += [f"outcome {item.trial}" for item in new_outcomes]
-        return 200, json.dumps({"accepted": len(fresh)}).encode()
+        return len(fresh)
 
     def store(self, attempt: str, body: bytes, query: dict[str, str]) -> tuple[int, bytes]:
         record = self._fenced(attempt, int(query["fence"]))
@@ -278,7 +282,9 @@ class FakeService:
 
     def finish(self, attempt: str, body: bytes, _: dict[str, str]) -> tuple[int, bytes]:
         request = FinishRequest.model_validate_json(body)
-        self._fenced(attempt, request.fence).finish = request
+        record = self._fenced(attempt, request.fence)
+        self._store_points(record, request)
+        record.finish = request
         return 204, b""
 
     def _fenced(self, attempt: str, fence: int) -> AttemptRecord:

@@ -214,10 +214,24 @@ def test_a_refused_report_fails_the_attempt(service: FakeService, tmp_path: Path
     assert "invalid_input" in record.finish.error.message
 
 
+def test_last_reports_that_are_refused_fail_the_attempt(
+    service: FakeService, tmp_path: Path
+) -> None:
+    service.trouble = [("finish", Problem(422, "invalid_input"))]
+    record = service.enqueue(train_job())
+    with agent_at(service, tmp_path):
+        service.wait_for(lambda: record.finish)
+    assert record.finish is not None
+    assert record.finish.state is AttemptState.FAILED
+    assert record.finish.error is not None
+    assert "invalid_input" in record.finish.error.message
+    assert not record.finish.blocks
+
+
 def test_a_report_that_is_never_taken_fails_the_attempt(tmp_path: Path) -> None:
     with FakeService(max_offline_seconds=1.0) as service:
         service.broken = {"points": Problem(500, "internal_error")}
-        record = service.enqueue(train_job())
+        record = service.enqueue(train_job("any:slow", iterations=10_000))
         with agent_at(service, tmp_path):
             service.wait_for(lambda: record.finish)
         assert record.finish is not None

@@ -58,6 +58,7 @@ def test_reports_leave_in_order_and_none_is_lost() -> None:
     spool.put(outcome(0))
     spool.close()
     thread.join(5.0)
+    batches.append(spool.rest())
     assert [item for batch in batches for item in batch.blocks] == reports
     position = next(i for i, batch in enumerate(batches) if batch.artifact)
     assert [item for batch in batches[:position] for item in batch.blocks] == reports[:10]
@@ -80,6 +81,7 @@ def test_members_that_pause_in_turn_share_their_requests() -> None:
     batches: list[Batch] = []
     while (batch := spool.take()) is not None:
         batches.append(batch)
+    batches.append(spool.rest())
 
     assert len(batches) == 1 + 5 + 1
     left: list[Report] = []

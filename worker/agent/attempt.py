@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -48,6 +49,8 @@ from worker.slot.messages import (
 
 LOOK_SECONDS = 0.1
 """How often a quiet process is looked at while it was told to stop."""
+FIRST_BEAT_SECONDS = 0.05
+"""After which the service hears that the job has begun; a shorter one just ends."""
 LAST_WORDS_SECONDS = 0.5
 """How long a process that hangs may take to write where it does."""
 FENCED_GRACE_SECONDS = 1.0
@@ -123,13 +126,21 @@ class AttemptRun:
         self.leaves_clean_process = end is None or (
             isinstance(end, JobDone) and end.result != "failed"
         )
-        finish = None if self._abandoned.is_set() else self._conclude(end)
-        if finish is None:
+        if self._abandoned.is_set():
             return
         failpoint("agent.before_finish")
-        if self._deliver(lambda: self._client.finish(self.claim.attempt, finish)):
-            logger.info("%s: %s", self, finish.state)
+        rest = self._spool.rest()
+        if not self._finish(end, rest) and self._refusal is not None and rest != Batch():
+            self._finish(end, Batch())  # what was left is not taken: say so
         failpoint("agent.after_finish")
+
+    def _finish(self, end: JobDone | Exited | None, rest: Batch) -> bool:
+        """Say how the attempt ended, with the last reports; whether that was taken."""
+        finish = self._conclude(end, rest)
+        taken = self._deliver(lambda: self._client.finish(self.claim.attempt, finish))
+        if taken:
+            logger.info("%s: %s", self, finish.state)
+        return taken
 
     def heartbeat(self) -> None:
         """Say that the attempt is alive, and do what the answer asks."""
@@ -219,7 +230,6 @@ class AttemptRun:
                 self._send_drop(self._dropped)
         sender.start()
         try:
-            self.heartbeat()  # the job has begun meanwhile: it need not wait for the answer
             return self._follow()
         finally:
             self._spool.close()
@@ -228,8 +238,9 @@ class AttemptRun:
     def _follow(self) -> JobDone | Exited:
         """Hand the process's reports to the spool until the job has ended."""
         heard_at = time.monotonic()
+        beat_at = heard_at + FIRST_BEAT_SECONDS
         while True:
-            message = self._process.receive(LOOK_SECONDS)
+            message = self._process.receive(min(LOOK_SECONDS, max(0.0, beat_at - heard_at)))
             match message:
                 case JobDone() | Exited():
                     return message
@@ -243,6 +254,9 @@ class AttemptRun:
                 case _:
                     pass
             now = time.monotonic()
+            if now >= beat_at:
+                beat_at = math.inf  # the next ones are the agent's
+                self.heartbeat()
             if message is not None:  # after the put: a full spool is not the process's fault
                 heard_at = now
             elif now - heard_at > self._stall_seconds and not self._has_stalled:
@@ -380,7 +394,7 @@ class AttemptRun:
                 return True
         return False
 
-    def _conclude(self, end: JobDone | Exited | None) -> FinishRequest:
+    def _conclude(self, end: JobDone | Exited | None, rest: Batch) -> FinishRequest:
         """How the attempt ended, in the service's words."""
         state, error, description = conclude(end, self._stop_as, self._refusal, self._gone)
         if error is not None and self._has_stalled and isinstance(end, Exited):
@@ -392,6 +406,8 @@ class AttemptRun:
         return FinishRequest.model_validate(
             {
                 "fence": self.claim.fence,
+                "blocks": rest.blocks,
+                "outcomes": rest.outcomes,
                 "state": state,
                 "description": description,
                 "error": error,

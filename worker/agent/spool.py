@@ -108,7 +108,7 @@ class Spool:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Nothing more will be put: what is here goes out at once."""
+        """Nothing more will be put: what is here does not wait for company."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -124,25 +124,31 @@ class Spool:
     def take(self) -> Batch | None:
         """The next batch, when it is full or its oldest report has waited long enough.
 
-        None when the spool is closed and empty, or discarded.
+        None when the spool is closed and what is left can go with the attempt's end (``rest``),
+        or discarded.
         """
         with self._changed:
             while not self._discarded:
                 count, full = cut(self._reports)
-                age = time.monotonic() - self._oldest_at
-                if count and (full or self._closed or age >= self._batch_seconds):
-                    return self._pop(count)
-                if self._closed and not count:
+                if self._closed and not full:
                     return None
+                age = time.monotonic() - self._oldest_at
+                if full or (count and age >= self._batch_seconds):
+                    return self._pop(count)
                 self._changed.wait(self._batch_seconds - age if count else None)
             return None
+
+    def rest(self) -> Batch:
+        """What ``take`` left of a closed spool: a batch that is not full, and no artifact."""
+        with self._changed:
+            return self._pop(len(self._reports))
 
     def _pop(self, count: int) -> Batch:
         reports = [self._reports.popleft() for _ in range(count)]
         self._num_points -= sum(map(num_points, reports))
         self._oldest_at = time.monotonic()
         self._changed.notify_all()
-        if isinstance(reports[0], ArtifactWritten):
+        if reports and isinstance(reports[0], ArtifactWritten):
             return Batch(artifact=reports[0])
         return Batch(
             blocks=tuple(report for report in reports if isinstance(report, CurveBlock)),

@@ -11,6 +11,7 @@ from recipes.description import (
     TaskDescription,
 )
 from recipes.fusing import Fusing
+from recipes.memory_format import MemoryFormat
 from recipes.space import SearchSpace
 from recipes.task import Task
 from worker.data.data import Split, TaskData
@@ -24,11 +25,15 @@ from worker.describe.checks.settings import check_settings
 from worker.describe.checks.targets import describe_targets, samples_out_of_range
 from worker.describe.errors import located_in, raised, task_error
 from worker.describe.loader import task_digest, task_file
+from worker.describe.memory_format import measure_memory_format
 from worker.describe.objective import objective
 from worker.fused.measuring import measure_fusing
 from worker.training.evaluation import evaluate
 from worker.training.hyperparameters import Hyperparameters
 from worker.training.losses import has_own_loss
+
+CHANNELS_LAST = "with channels last in memory, which together they would not have"
+"""Why trials train one by one, as a part of a sentence."""
 
 
 def describe(
@@ -43,8 +48,8 @@ def describe(
         task: As ``load_task`` made it.
         data: As ``load_data`` made it, on ``device``.
         device: Where the model runs.
-        measures_fusing: Whether to find out what training together gains, which takes about a
-            second; else trials train one by one.
+        measures_fusing: Whether to find out what training together and channels last gain, which
+            takes about a second; else trials train one by one, as the task was written.
 
     Raises:
         TaskError: The task cannot be used: its model raises or returns the wrong shape, or
@@ -61,8 +66,13 @@ def describe(
         model = build_model(task, space.center(), device=device, file=file)
         probe = probe_model(task, model, inputs, targets, device=device, file=file)
     metric, direction = objective(task)
+    fusing, memory_format = Fusing(chunk=1), MemoryFormat()
     if probe.loss_error is None:
         _check_metric(task, model, train, metric, file)
+        if measures_fusing:
+            fusing, memory_format = _how_to_train(task, data, space)
+    elif measures_fusing:
+        fusing = Fusing(chunk=1, reason="the loss of a batch could not be taken")
     return TaskDescription(
         name=type(task).__name__,
         kind=task.kind,
@@ -91,14 +101,25 @@ def describe(
         regularisation=_regularisation(task, settings, probe),
         digest=task_digest(task),
         device=str(device),
-        fusing=_fusing(task, data, space, probe) if measures_fusing else Fusing(chunk=1),
+        fusing=fusing,
+        memory_format=memory_format,
     )
 
 
-def _fusing(task: Task, data: TaskData, space: SearchSpace, probe: Probe) -> Fusing:
-    if probe.loss_error is not None:
-        return Fusing(chunk=1, reason="the loss of a batch could not be taken")
-    return measure_fusing(task, data, space)
+def _how_to_train(task: Task, data: TaskData, space: SearchSpace) -> tuple[Fusing, MemoryFormat]:
+    """Together, or one by one with channels last: those that train together do without.
+
+    A processor's convolutions gain more by the format than by company, a GPU's by company.
+    """
+    memory_format = MemoryFormat()
+    if data.device.type == "cpu":
+        memory_format = measure_memory_format(task, data, space)
+        if memory_format.name == "channels_last":
+            return Fusing(chunk=1, reason=CHANNELS_LAST), memory_format
+    fusing = measure_fusing(task, data, space)
+    if data.device.type != "cpu" and not fusing.is_ever_worth:
+        memory_format = measure_memory_format(task, data, space)
+    return fusing, memory_format
 
 
 def _describe_split(task: Task, split: Split, look: tuple[Tensor, Tensor]) -> SplitDescription:

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-
-import torch
-from torch import Tensor
+from collections.abc import Sequence
 
 from recipes.errors import InvalidSetting
 from recipes.fusing import GAIN, TRAINER_STRUCTURAL, Fusing
-from recipes.run import MemberSpec, RunSpec
 from recipes.space import Params, SearchSpace
 from recipes.task import RESERVED_PARAMETERS, Task
 from worker.data.data import TaskData
-from worker.fused.accuracies import MemberAccuracies
 from worker.fused.admission import Admitted, admit
 from worker.fused.asked import VARIABLE, asked_number
-from worker.fused.batches import MemberBatches
 from worker.fused.form import form_of
 from worker.fused.memory import FEW, MORE, PeakMemory, free_bytes
+from worker.fused.rates import (
+    SEED,
+    Budget,
+    alone_iterations,
+    measured_rate,
+    together_iterations,
+    trial_member,
+)
 from worker.fused.refusal import NotFusable, reason_of
 from worker.fused.room import MEMORY_SHARE, peaks
-from worker.fused.team import Team
 from worker.training.defaults import DEFAULT_PARAMS
-from worker.training.member import Member, make_member, make_model
-from worker.training.metrics import AccuracyMeter
-from worker.training.precision import in_precision
+from worker.training.member import Member, make_model
 
 NUMBERS = (4, 8, 16, 32)
 """Members tried together. On a processor core more gain nothing: their tensors leave its cache."""
@@ -39,13 +34,9 @@ NEARLY = 0.95
 some of them end, and leave more to other slots."""
 FAR_BELOW = 0.85
 """Share of the best rate under which more members are not tried: less may be chance."""
-RUN_SECONDS = 0.03
-REPEATS = 2
-"""A measurement takes about so long, and the best of so many counts: others only disturb."""
 MOST_SECONDS = 3.0
 """What the measurements of a task may take together. A model that needs longer keeps a core
 busy alone."""
-SEED = 0
 ALWAYS_VARIED = ("lr",)
 LEARNING_RATES = (1e-3, 1e-2)
 """Step 3 varies it, whether the space has it or not: so between two of these."""
@@ -83,7 +74,7 @@ def _measured(task: Task, data: TaskData, space: SearchSpace, asked: int | None)
     center = dict(space.center())
     _check_trainers_own(task, data, space, center)
     structural, largest = _structural(task, data, space, center)
-    budget = _Budget(MOST_SECONDS)
+    budget = Budget(MOST_SECONDS)
     try:
         if asked is not None:
             _admitted(task, data, center)
@@ -155,7 +146,7 @@ def _built(task: Task, data: TaskData, params: Params) -> tuple[object, int]:
 
 
 def _rates(
-    task: Task, data: TaskData, params: Params, numbers: Sequence[int], budget: _Budget
+    task: Task, data: TaskData, params: Params, numbers: Sequence[int], budget: Budget
 ) -> dict[int, float]:
     """Member-iterations a second by the number of members, 1 among them.
 
@@ -165,8 +156,8 @@ def _rates(
         NotFusable: They cannot train together, or that would take too long to find out.
     """
     admitted = _admitted(task, data, params)
-    alone = _alone(task, _member(task, data, params, 0))
-    rates = {1: _rate(alone, 1, budget)}
+    alone = alone_iterations(task, trial_member(task, data, params, 0))
+    rates = {1: measured_rate(alone, 1, budget)}
     if numbers[0] * 3 / rates[1] > budget.left:
         raise NotFusable(
             f"one iteration takes {1 / rates[1]:.2g} s: a trial keeps a core busy by itself"
@@ -183,8 +174,8 @@ def _rates(
     for number in numbers:
         if memory.of(number) > room or budget.left <= 0:
             break
-        members += [_member(task, data, params, row) for row in range(len(members), number)]
-        rates[number] = _rate(_together(task, members, admitted), number, budget)
+        members += [trial_member(task, data, params, row) for row in range(len(members), number)]
+        rates[number] = measured_rate(together_iterations(task, members, admitted), number, budget)
         if len(rates) > 2 and rates[number] < FAR_BELOW * max(rates.values()):
             break
     return rates
@@ -192,7 +183,7 @@ def _rates(
 
 def _admitted(task: Task, data: TaskData, params: Params) -> Admitted:
     """How such members train together. Raises NotFusable where they cannot."""
-    members = [_member(task, data, params, row) for row in range(2)]
+    members = [trial_member(task, data, params, row) for row in range(2)]
     form_of(members[0].model)
     return admit(task, members)
 
@@ -217,111 +208,18 @@ def _most_parameters(
 ) -> int | None:
     """Up to which size models train together; None: whatever theirs is."""
     try:
-        rates = _rates(task, data, largest, (chunk,), _Budget(MOST_SECONDS))
+        rates = _rates(task, data, largest, (chunk,), Budget(MOST_SECONDS))
     except Exception:  # out of memory, say: models of that size train one by one
         rates = {1: 1.0}
     if rates.get(chunk, 0.0) >= rates[1]:
         return None
-    return sum(each.numel() for each in _member(task, data, center, 0).model.parameters())
-
-
-class _Budget:
-    """Seconds that may still be spent."""
-
-    def __init__(self, seconds: float) -> None:
-        self._until = _now() + seconds
-
-    @property
-    def left(self) -> float:
-        return self._until - _now()
-
-
-def _rate(iterate: Callable[[int], None], number: int, budget: _Budget) -> float:
-    """Member-iterations a second: the best of a few runs."""
-    iterate(2)
-    count, best = 2, math.inf
-    for _ in range(REPEATS + 1):
-        started = _now()
-        iterate(count)
-        seconds = max(_now() - started, 1e-9) / count
-        best = min(best, seconds)
-        if budget.left <= 0:
-            break
-        count = max(2, min(math.ceil(RUN_SECONDS / best), 10_000))
-    return number / best
-
-
-def _now() -> float:
-    """The processor's time of this process where it computes itself, so that others that run
-    at the same time do not count; else the wall's."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
-
-
-def _alone(task: Task, member: Member) -> Callable[[int], None]:
-    """Iterations as ``worker.training.loop`` does them."""
-    batches = MemberBatches([replace(member, augment=None)], _device(member))
-    accuracies = AccuracyMeter(task)
-
-    def iterate(count: int) -> None:
-        member.model.train()
-        for inputs, target in _batches(batches, count):
-            output = in_precision(task, member.model, inputs)
-            loss = member.loss(output, target)
-            member.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            member.optimizer.step()
-            accuracies.add(output, target)
-        accuracies.read()
-
-    return iterate
-
-
-def _together(task: Task, members: Sequence[Member], admitted: Admitted) -> Callable[[int], None]:
-    """Iterations as ``worker.fused.loop`` does them."""
-    batches = MemberBatches([replace(each, augment=None) for each in members], _device(members[0]))
-    team = Team.of(task, members, is_mapped=admitted.is_mapped)
-    accuracies = MemberAccuracies(task)
-
-    def iterate(count: int) -> None:
-        team.masks.seed([SEED] * len(members), epoch=0)
-        for inputs, target in _batches(batches, count):
-            losses, outputs = team.forward.train(inputs, target, is_shared=True)
-            team.backward(losses)
-            team.step([1.0] * len(members))
-            accuracies.add(outputs, target, is_shared=True)
-        accuracies.read()
-
-    return iterate
-
-
-def _batches(batches: MemberBatches, count: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """So many batches of the members' shared order, epoch after epoch."""
-    for epoch in itertools.count():
-        for indices in batches.of_epoch(epoch):
-            if count == 0:
-                return
-            inputs, target, _ = batches.batch(indices)
-            yield inputs, target
-            count -= 1
+    return sum(each.numel() for each in trial_member(task, data, center, 0).model.parameters())
 
 
 def _peaks(
     task: Task, data: TaskData, params: Params, number: int, admitted: Admitted
 ) -> Sequence[int]:
     def make(so_many: int) -> list[Member]:
-        return [_member(task, data, params, row) for row in range(so_many)]
+        return [trial_member(task, data, params, row) for row in range(so_many)]
 
     return peaks(task, make, number, is_mapped=admitted.is_mapped)
-
-
-def _member(task: Task, data: TaskData, params: Params, row: int) -> Member:
-    spec = MemberSpec(trial=row, params=dict(params), seed=SEED + row, data_seed=SEED)
-    run = RunSpec(members=(spec,), iterations=10_000, evaluate=("val",))
-    return make_member(task, data, run, spec)
-
-
-def _device(member: Member) -> torch.device:
-    return next(member.model.parameters()).device

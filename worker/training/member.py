@@ -80,6 +80,9 @@ def make_member(task: Task, data: TaskData, run: RunSpec, spec: MemberSpec) -> M
     model = make_model(
         task, spec.params, seed=spec.seed, init=hyperparameters.init, device=data.device
     )
+    if run.memory_format == "channels_last":
+        # What a convolution with such weights computes comes out in the same format.
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not run.regularisation:
         hyperparameters, own = hyperparameters.without_regularisation()
         switched_off = own + (("augment",) if augment else ()) + switch_off(model)

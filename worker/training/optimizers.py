@@ -80,9 +80,18 @@ class PlainOptimizer:
         slots: dict[int, dict[str, Tensor]] = {}
         for key, value in state.items():
             index, _, name = key.partition(".")
-            slots.setdefault(int(index), {})[name] = value
+            parameter = self._parameters[int(index)]
+            slots.setdefault(int(index), {})[name] = _laid_as(parameter, value)
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+
+def _laid_as(parameter: nn.Parameter, value: Tensor) -> Tensor:
+    """A state's tensor in its parameter's memory format: torch's one-kernel updates go through
+    the memory of both side by side, and would take another element's state."""
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _has_fused(parameters: list[nn.Parameter]) -> bool:

@@ -26,7 +26,9 @@ def describe_inputs(inputs: Tensor) -> InputDescription:
     channels. Axes of equal length (a grey image) are not compared.
     """
     bad = non_finite_samples(inputs)
-    finite = inputs[:MAX_LOOKED_AT][~bad[:MAX_LOOKED_AT]].float()
+    finite = inputs[:MAX_LOOKED_AT].float()
+    if bad.any():
+        finite = finite[~bad[:MAX_LOOKED_AT]]
     sds = _feature_sds(finite)
     varying = sds[~torch.isnan(sds)]
     measured = finite.numel() > 0
@@ -52,8 +54,9 @@ def mean_and_sd(inputs: Tensor) -> tuple[float, float] | None:
     """
     if not inputs.is_floating_point():
         return None
-    values = inputs[:MAX_LOOKED_AT].float()
-    finite = values[torch.isfinite(values)]
+    finite = inputs[:MAX_LOOKED_AT].float()
+    if not _is_all_finite(finite):
+        finite = finite[torch.isfinite(finite)]
     if not finite.numel():
         return None
     mean, sd = float(finite.mean()), float(finite.std(correction=0))
@@ -62,9 +65,17 @@ def mean_and_sd(inputs: Tensor) -> tuple[float, float] | None:
 
 def non_finite_samples(values: Tensor) -> Tensor:
     """Which samples of (N, ...) hold a NaN or an infinity: bool (N,)."""
-    if not values.is_floating_point():
+    if not values.is_floating_point() or _is_all_finite(values):
         return torch.zeros(len(values), dtype=torch.bool, device=values.device)
     return ~torch.isfinite(values).reshape(len(values), -1).all(1)
+
+
+def _is_all_finite(values: Tensor) -> bool:
+    """Whether nothing among them is NaN or infinite; False also where their sum overflows.
+
+    A tenth of the time that a look at each takes, and nearly always all there is to say.
+    """
+    return bool(torch.isfinite(values.sum()))
 
 
 def first(bad: Tensor) -> int | None:
