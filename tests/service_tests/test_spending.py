@@ -45,6 +45,7 @@ class Looking(PlainStep):
     kind: StepKind = StepKind.FINE_SEARCH
     seen: list[StepContext] = field(default_factory=list)
     reads_search: ClassVar[bool] = True
+    reads_curves: ClassVar[bool] = False
 
     def plan(self, context: StepContext) -> StepPlan:
         self.seen.append(context)

@@ -24,14 +24,14 @@ from recipes.wire import (
 from worker.agent.backoff import Backoff
 from worker.agent.client import (
     Fenced,
-    Gone,
     NoRoom,
     Refused,
     ServiceClient,
     Unauthorized,
     Unreachable,
 )
-from worker.agent.ending import conclude, without_secrets
+from worker.agent.ending import conclude
+from worker.agent.inputs import Inputs
 from worker.agent.slot import Exited, SlotProcess
 from worker.agent.snapshots import SnapshotCache
 from worker.agent.spool import Batch, Spool
@@ -41,8 +41,6 @@ from worker.slot.messages import (
     JobDone,
     OutcomeReported,
     PointsReported,
-    ResumeFile,
-    SnapshotFile,
     StartJob,
     StopJob,
 )
@@ -50,7 +48,7 @@ from worker.slot.messages import (
 LOOK_SECONDS = 0.1
 """How often a quiet process is looked at while it was told to stop."""
 FIRST_BEAT_SECONDS = 0.05
-"""After which the service hears that the job has begun; a shorter one just ends."""
+"""After which the service hears that a job has begun."""
 LAST_WORDS_SECONDS = 0.5
 """How long a process that hangs may take to write where it does."""
 FENCED_GRACE_SECONDS = 1.0
@@ -97,7 +95,7 @@ class AttemptRun:
         self._client = client.with_token(claim.token)
         self._process = process
         self._directory = directory
-        self._snapshots = snapshots
+        self._inputs = Inputs(claim, self._client, directory, snapshots, self._deliver)
         self._checkpoint_seconds = checkpoint_seconds
         self._grace_seconds = grace_seconds
         self._max_offline_seconds = max_offline_seconds
@@ -107,7 +105,6 @@ class AttemptRun:
         self._abandoned = threading.Event()
         self._stop_as: AttemptState | None = None  # the state to finish with once told to stop
         self._refusal: str | None = None  # why the service takes no more reports
-        self._gone: list[int] = []  # trials whose checkpoint the service no longer has
         self._has_stalled = False
         self._is_started = False
         self._kill_at = float("inf")  # on this machine's monotonic clock, like all times here
@@ -208,12 +205,12 @@ class AttemptRun:
 
     def _run_job(self) -> JobDone | Exited | None:
         """Start the job and follow it to its end; None when it was not started."""
-        resume = self._fetch_resume_points()
-        snapshots = self._fetch_snapshots() if not self._gone else ()
+        resume = self._inputs.resume_points()
+        snapshots = self._inputs.snapshots() if not self._inputs.gone else ()
         send = partial(copy_context().run, self._send_reports)  # its log is about the same
         sender = threading.Thread(target=send, name=f"send-{self.claim.attempt}")
         with self._changing:  # a stop comes before the job or after it, never in between
-            if self._stop_as or self._refusal or self._gone or self._abandoned.is_set():
+            if self._stop_as or self._refusal or self._inputs.gone or self._abandoned.is_set():
                 return None
             self._process.send(
                 StartJob(
@@ -272,51 +269,6 @@ class AttemptRun:
         self._has_stalled = True
         self._process.dump_stacks()
         self._kill_at = min(self._kill_at, time.monotonic() + LAST_WORDS_SECONDS)
-
-    def _fetch_resume_points(self) -> tuple[ResumeFile, ...]:
-        """Bring the checkpoints to go on from onto this machine."""
-        points = []
-        for point in self.claim.resume:
-            path = self._directory / f"resume-{point.trial}.checkpoint"
-            try:
-                is_here = self._deliver(partial(self._fetch, point.artifact, path))
-            except Gone as error:
-                logger.warning("%s: the checkpoint of trial %d: %s", self, point.trial, error)
-                self._gone.append(point.trial)
-                continue
-            if is_here:
-                points.append(
-                    ResumeFile(
-                        trial=point.trial,
-                        epoch=point.epoch,
-                        iteration=point.iteration,
-                        path=str(path),
-                    )
-                )
-        return tuple(points)
-
-    def _fetch(self, artifact: str, path: Path) -> None:
-        path.write_bytes(self._client.fetch_artifact(self.claim.attempt, artifact))
-
-    def _fetch_snapshots(self) -> tuple[SnapshotFile, ...]:
-        """Bring the snapshots the members use onto this machine.
-
-        One that the service no longer has is left out, as it would be from a claim: the
-        member that needs it fails alone, and says so.
-        """
-        files = []
-        for snapshot in self.claim.snapshots:
-            download = partial(self._client.fetch_artifact, self.claim.attempt, snapshot.artifact)
-            try:
-                is_here = self._deliver(partial(self._snapshots.get, snapshot.artifact, download))
-            except Gone as error:
-                logger.warning("%s: the snapshot of trial %d: %s", self, snapshot.trial, error)
-                continue
-            if is_here:
-                failpoint("agent.after_fetch")
-                path = self._snapshots.path(snapshot.artifact)
-                files.append(SnapshotFile(trial=snapshot.trial, path=str(path)))
-        return tuple(files)
 
     def _send_reports(self) -> None:
         try:
@@ -396,20 +348,10 @@ class AttemptRun:
 
     def _conclude(self, end: JobDone | Exited | None, rest: Batch) -> FinishRequest:
         """How the attempt ended, in the service's words."""
-        state, error, description = conclude(end, self._stop_as, self._refusal, self._gone)
-        if error is not None and self._has_stalled and isinstance(end, Exited):
-            hung = f"the run said nothing for {self._stall_seconds:.0f} s and was ended"
-            error = error.model_copy(update={"message": hung})
-        if error is not None:
-            logger.warning("%s: %s", self, error.message)
-            error = without_secrets(error)
-        return FinishRequest.model_validate(
-            {
-                "fence": self.claim.fence,
-                "blocks": rest.blocks,
-                "outcomes": rest.outcomes,
-                "state": state,
-                "description": description,
-                "error": error,
-            }
+        hung = self._stall_seconds if self._has_stalled else None
+        ended = conclude(
+            end, self._stop_as, self._refusal, self._inputs.gone, stalled_seconds=hung
         )
+        if ended.error is not None:
+            logger.warning("%s: %s", self, ended.error.message)
+        return ended.request(self.claim.fence, rest)

@@ -47,14 +47,18 @@ def measured_rate(iterate: Callable[[int], None], number: int, budget: Budget) -
     iterate(2)
     count, best = 2, math.inf
     for _ in range(REPEATS + 1):
-        started = _now()
-        iterate(count)
-        seconds = max(_now() - started, 1e-9) / count
-        best = min(best, seconds)
+        best = min(best, seconds_of(iterate, count))
         if budget.left <= 0:
             break
         count = max(2, min(math.ceil(RUN_SECONDS / best), 10_000))
     return number / best
+
+
+def seconds_of(iterate: Callable[[int], None], count: int) -> float:
+    """What one of so many iterations takes."""
+    started = _now()
+    iterate(count)
+    return max(_now() - started, 1e-9) / count
 
 
 def _now() -> float:
