@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from recipes.failpoint import failpoint
@@ -62,6 +64,7 @@ class Database:
             self._read_engine = self._write_engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+        self._writing = threading.Lock() if self.is_sqlite else None
         self._listener = None if self.is_sqlite else Listener(self.url, self.hub)
         self._write_sessions = sessionmaker(self._write_engine, expire_on_commit=False)
         self._read_sessions = sessionmaker(self._read_engine, expire_on_commit=False)
@@ -81,7 +84,7 @@ class Database:
         fails then is logged, not raised: whoever sees an error here may undo its own part, as
         nothing was committed.
         """
-        with self._write_sessions() as session, session.begin():
+        with self._turn(), self._write_sessions() as session, session.begin():
             yield session
             if self._listener is not None and (topics := session.info.get("topics")):
                 self._listener.notify(session, topics)
@@ -94,6 +97,20 @@ class Database:
         if self._delete_file is not None:
             for uid in session.info.get("files", ()):
                 _attempt(partial(self._delete_file, uid))
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One writer of this process at a time, where the database has one anyway: who waits is
+        woken at once, while SQLite itself looks again after 1, 2, 5, 10 ... milliseconds."""
+        if self._writing is None:
+            yield
+            return
+        if not self._writing.acquire(timeout=BUSY_TIMEOUT_SECONDS):
+            raise OperationalError(None, None, sqlite3.OperationalError("database is locked"))
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
