@@ -97,11 +97,11 @@ def rounds(history: Sequence[StepReport], result: Result | None) -> tuple[RoundV
 NEVER_COMPARED = {
     *("id", "problem", "device", "versions"),
     *("measured", "seconds", "wall_seconds", "device_seconds", "curl"),
-    *("fusing", "fusing_sentence", "engine", "engine_reason", "num_together"),
+    *("fusing", "fusing_sentence", "engine", "engine_reason", "num_together", "memory_format"),
     *(f"{what}_at" for what in ("created", "started", "ended", "finished")),
 }
 """Fields that differ between equal studies: identities, moments, durations, prices, machines,
-how many trials a machine trains together, and commands, which hold the study's id."""
+how a machine trains trials best, and commands, which hold the study's id."""
 
 
 def comparable(study_report: StudyReport) -> dict[str, Any]:
