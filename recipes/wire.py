@@ -107,6 +107,11 @@ class Claim(Value):
     resume: tuple[ResumePoint, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """What log lines call it."""
+        return f"study {self.study} attempt {self.attempt}"
+
 
 class Fenced(Value):
     """Every worker write carries the attempt's fence; a stale one is answered 409."""

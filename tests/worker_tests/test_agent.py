@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from recipes.run import Job, JobKind, MemberSpec, RunSpec, TaskRef
-from recipes.wire import AttemptState, ResumePoint, Snapshot
+from recipes.wire import AttemptError, AttemptState, ResumePoint, Snapshot
 from tests.worker_tests.fake_service import TOKEN, AttemptRecord, FakeService, Problem
 from tests.worker_tests.stand_in_slot import COMMAND
 from worker.agent.agent import Agent, AgentError
@@ -88,6 +88,14 @@ def service() -> Iterator[FakeService]:
         yield service
 
 
+def failure_of(record: AttemptRecord) -> AttemptError:
+    """The error of an attempt that finished as failed."""
+    assert record.finish is not None
+    assert record.finish.state is AttemptState.FAILED
+    assert record.finish.error is not None
+    return record.finish.error
+
+
 def test_claims_runs_reports_and_finishes(service: FakeService, tmp_path: Path) -> None:
     record = service.enqueue(train_job(num_members=3, iterations=50))
     with agent_at(service, tmp_path):
@@ -135,12 +143,10 @@ def test_a_crash_fails_the_attempt_and_the_slot_goes_on(
     good = service.enqueue(train_job())
     with agent_at(service, tmp_path):
         service.wait_for(lambda: good.finish)
-    assert crashed.finish is not None
-    assert crashed.finish.state is AttemptState.FAILED
-    assert crashed.finish.error is not None
-    assert crashed.finish.error.kind == "crashed"
-    assert words in crashed.finish.error.message
-    assert (what == "exit") == ("last words" in (crashed.finish.error.traceback or ""))
+    error = failure_of(crashed)
+    assert error.kind == "crashed"
+    assert words in error.message
+    assert (what == "exit") == ("last words" in (error.traceback or ""))
     assert good.finish is not None
     assert good.finish.state is AttemptState.SUCCEEDED
 
@@ -149,11 +155,9 @@ def test_an_error_of_the_run_is_told(service: FakeService, tmp_path: Path) -> No
     record = service.enqueue(train_job("any:raise"))
     with agent_at(service, tmp_path):
         service.wait_for(lambda: record.finish)
-    assert record.finish is not None
-    assert record.finish.state is AttemptState.FAILED
-    assert record.finish.error is not None
-    assert record.finish.error.kind == "error"
-    assert record.finish.error.message == "boom"
+    error = failure_of(record)
+    assert error.kind == "error"
+    assert error.message == "boom"
 
 
 def test_points_survive_a_service_that_is_away(service: FakeService, tmp_path: Path) -> None:
@@ -208,10 +212,8 @@ def test_a_refused_report_fails_the_attempt(service: FakeService, tmp_path: Path
         with service.changed:
             service.trouble = [("points", Problem(422, "invalid_input"))]
         service.wait_for(lambda: record.finish)
-    assert record.finish is not None
-    assert record.finish.state is AttemptState.FAILED
-    assert record.finish.error is not None
-    assert "invalid_input" in record.finish.error.message
+    error = failure_of(record)
+    assert "invalid_input" in error.message
 
 
 def test_last_reports_that_are_refused_fail_the_attempt(
@@ -221,10 +223,9 @@ def test_last_reports_that_are_refused_fail_the_attempt(
     record = service.enqueue(train_job())
     with agent_at(service, tmp_path):
         service.wait_for(lambda: record.finish)
+    error = failure_of(record)
+    assert "invalid_input" in error.message
     assert record.finish is not None
-    assert record.finish.state is AttemptState.FAILED
-    assert record.finish.error is not None
-    assert "invalid_input" in record.finish.error.message
     assert not record.finish.blocks
 
 
@@ -234,10 +235,8 @@ def test_a_report_that_is_never_taken_fails_the_attempt(tmp_path: Path) -> None:
         record = service.enqueue(train_job("any:slow", iterations=10_000))
         with agent_at(service, tmp_path):
             service.wait_for(lambda: record.finish)
-        assert record.finish is not None
-        assert record.finish.state is AttemptState.FAILED
-        assert record.finish.error is not None
-        assert "internal_error" in record.finish.error.message
+        error = failure_of(record)
+        assert "internal_error" in error.message
         assert record.points == []
 
 
@@ -260,12 +259,10 @@ def test_a_run_that_says_nothing_is_ended_and_the_slot_goes_on(
     good = service.enqueue(train_job())
     with agent_at(service, tmp_path, stall_seconds=0.5):
         service.wait_for(lambda: good.finish)
-    assert hung.finish is not None
-    assert hung.finish.state is AttemptState.FAILED
-    assert hung.finish.error is not None
-    assert hung.finish.error.kind == "crashed"
-    assert "said nothing" in hung.finish.error.message
-    assert "stand_in_slot.py" in (hung.finish.error.traceback or "")  # where it hung
+    error = failure_of(hung)
+    assert error.kind == "crashed"
+    assert "said nothing" in error.message
+    assert "stand_in_slot.py" in (error.traceback or "")  # where it hung
 
 
 @pytest.mark.parametrize("what", ["slow", "deaf"])
@@ -354,10 +351,8 @@ def test_an_outcome_is_not_sent_when_its_checkpoint_was_not_taken(
     with agent_at(service, tmp_path):
         service.wait_for(lambda: record.finish)
     assert record.outcomes == []
-    assert record.finish is not None
-    assert record.finish.state is AttemptState.FAILED
-    assert record.finish.error is not None
-    assert "too_large" in record.finish.error.message
+    error = failure_of(record)
+    assert "too_large" in error.message
 
 
 def test_a_checkpoint_that_is_gone_fails_the_attempt_and_names_the_trial(
@@ -372,11 +367,9 @@ def test_a_checkpoint_that_is_gone_fails_the_attempt_and_names_the_trial(
     good = service.enqueue(train_job())
     with agent_at(service, tmp_path):
         service.wait_for(lambda: good.finish)
-    assert record.finish is not None
-    assert record.finish.state is AttemptState.FAILED
-    assert record.finish.error is not None
-    assert record.finish.error.kind == "checkpoint_gone"
-    assert record.finish.error.message.endswith("of trial 0, 2")
+    error = failure_of(record)
+    assert error.kind == "checkpoint_gone"
+    assert error.message.endswith("of trial 0, 2")
     assert (record.points, record.outcomes) == ([], [])
     assert good.finish is not None
     assert good.finish.state is AttemptState.SUCCEEDED

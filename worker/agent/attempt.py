@@ -17,7 +17,6 @@ from recipes.wire import (
     ArtifactKind,
     AttemptState,
     Claim,
-    FinishRequest,
     HeartbeatRequest,
     PointsRequest,
 )
@@ -114,7 +113,7 @@ class AttemptRun:
         """Whether the process can carry out another job: it neither died nor failed."""
 
     def __str__(self) -> str:
-        return f"study {self.claim.study} attempt {self.claim.attempt}"
+        return self.claim.title
 
     def carry_out(self) -> None:
         """Run the job, report everything, finish. Returns when the attempt is over here."""
@@ -133,10 +132,16 @@ class AttemptRun:
 
     def _finish(self, end: JobDone | Exited | None, rest: Batch) -> bool:
         """Say how the attempt ended, with the last reports; whether that was taken."""
-        finish = self._conclude(end, rest)
-        taken = self._deliver(lambda: self._client.finish(self.claim.attempt, finish))
+        hung = self._stall_seconds if self._has_stalled else None
+        ended = conclude(
+            end, self._stop_as, self._refusal, self._inputs.gone, stalled_seconds=hung
+        )
+        if ended.error is not None:
+            logger.warning("%s: %s", self, ended.error.message)
+        request = ended.request(self.claim.fence, rest)
+        taken = self._deliver(lambda: self._client.finish(self.claim.attempt, request))
         if taken:
-            logger.info("%s: %s", self, finish.state)
+            logger.info("%s: %s", self, ended.state)
         return taken
 
     def heartbeat(self) -> None:
@@ -345,13 +350,3 @@ class AttemptRun:
                 self._heard_at = time.monotonic()
                 return True
         return False
-
-    def _conclude(self, end: JobDone | Exited | None, rest: Batch) -> FinishRequest:
-        """How the attempt ended, in the service's words."""
-        hung = self._stall_seconds if self._has_stalled else None
-        ended = conclude(
-            end, self._stop_as, self._refusal, self._inputs.gone, stalled_seconds=hung
-        )
-        if ended.error is not None:
-            logger.warning("%s: %s", self, ended.error.message)
-        return ended.request(self.claim.fence, rest)

@@ -51,7 +51,9 @@ class Inputs:
             try:
                 is_here = self._deliver(partial(self._fetch, point.artifact, path))
             except Gone as error:
-                logger.warning("%s: the checkpoint of trial %d: %s", self, point.trial, error)
+                logger.warning(
+                    "%s: the checkpoint of trial %d: %s", self._claim.title, point.trial, error
+                )
                 self.gone.append(point.trial)
                 continue
             if is_here:
@@ -77,7 +79,9 @@ class Inputs:
             try:
                 is_here = self._deliver(partial(self._cache.get, snapshot.artifact, download))
             except Gone as error:
-                logger.warning("%s: the snapshot of trial %d: %s", self, snapshot.trial, error)
+                logger.warning(
+                    "%s: the snapshot of trial %d: %s", self._claim.title, snapshot.trial, error
+                )
                 continue
             if is_here:
                 failpoint("agent.after_fetch")
@@ -88,5 +92,5 @@ class Inputs:
     def _fetch(self, artifact: str, path: Path) -> None:
         path.write_bytes(self._client.fetch_artifact(self._claim.attempt, artifact))
 
-    def __str__(self) -> str:
-        return f"study {self._claim.study} attempt {self._claim.attempt}"
+    def _tell(self, what: str, trial: int, error: Gone) -> None:
+        logger.warning("%s: the %s of trial %d: %s", self._claim.title, what, trial, error)

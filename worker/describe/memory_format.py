@@ -14,7 +14,13 @@ from recipes.space import Params, SearchSpace
 from recipes.task import RESERVED_PARAMETERS, Task
 from worker.data.data import TaskData
 from worker.describe.errors import describe_exception
-from worker.fused.rates import Budget, alone_iterations, seconds_of, trial_member
+from worker.fused.rates import (
+    RUN_SECONDS,
+    Budget,
+    alone_iterations,
+    seconds_of,
+    trial_member,
+)
 from worker.training.member import Member
 from worker.training.precision import in_precision
 
@@ -22,9 +28,8 @@ MOST_SECONDS = 3.0
 """What measuring may take; a slow model takes longer, for it needs a few iterations."""
 TOLERANCE = 1e-3
 """Of outputs, against the largest of them, between the formats: rounding is a hundredth of it."""
-RUN_SECONDS = 0.03
 ROUNDS = 6
-"""Runs of about so long, so many in each format; the first warms up."""
+"""Runs of ``RUN_SECONDS`` in each format; the first warms up."""
 LOOKED_AT = 64
 """Samples whose outputs are compared."""
 
@@ -60,7 +65,7 @@ def _check_agreement(task: Task, data: TaskData, params: Params) -> None:
     outputs = []
     for name in get_args(MemoryFormatName):
         member = trial_member(task, data, params, 0, memory_format=name)
-        rows = torch.arange(min(LOOKED_AT, member.sample.num_samples), device=data.device)
+        rows = torch.arange(min(LOOKED_AT, member.sample.num_samples))
         with torch.no_grad():
             outputs.append(in_precision(task, member.model.eval(), member.sample.batch(rows)[0]))
     contiguous, channels_last = outputs
@@ -88,10 +93,7 @@ def _gain(task: Task, data: TaskData, params: Params) -> float:
 
 def _evaluations(task: Task, member: Member) -> Callable[[int], None]:
     """Forwards of as many samples as an iteration has, in eval mode."""
-    size = member.batches.batch_size
-    inputs, _ = member.sample.batch(
-        torch.arange(size, device=next(member.model.parameters()).device)
-    )
+    inputs, _ = member.sample.batch(torch.arange(member.batches.batch_size))
 
     @torch.inference_mode()
     def evaluate(count: int) -> None:
