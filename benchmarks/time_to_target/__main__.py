@@ -1,12 +1,13 @@
 """Search the same tasks with Sevenstep and with its peers, for the same time.
 
     python -m benchmarks.time_to_target [--task NAME] [--tool NAME] [--seeds N] [--seconds S]
-        [--write]
+        [--kept] [--write]
     python -m benchmarks.time_to_target --pilot
 
 Needs ``make bench-peers``, and SEVENSTEP_CIFAR10_DIR for the CIFAR-10 tasks. Each cell is kept
 in build/benchmarks, so what was cut off goes on. ``--write`` writes the section of
-docs/benchmarks.md and its picture. Nothing else should run on the machine.
+docs/benchmarks.md and its picture, ``--kept`` of the cells that are there. Nothing else should
+run on the machine.
 """
 
 from __future__ import annotations
@@ -63,13 +64,12 @@ def main(arguments: list[str] | None = None) -> None:
         runs = found.setdefault(task, {tool: [] for tool in tools})
         for seed in range(options.seeds or SEARCHED[task].seeds):
             for tool in tools:  # in turn: what else the machine does meets all alike
-                cells = own if tool == OWN else peers
-                cell = cells.measured(
-                    f"{task}-{tool}-{seed}-{seconds:g}s",
-                    partial(measure, tool, task, seed=seed, seconds=seconds, retrains=True),
-                )
-                runs[tool].append(cell)
-                print(_line(task, tool, seed, cell), flush=True)
+                cells, name = own if tool == OWN else peers, f"{task}-{tool}-{seed}-{seconds:g}s"
+                made = partial(measure, tool, task, seed=seed, seconds=seconds, retrains=True)
+                cell = cells.read(name) if options.kept else cells.measured(name, made)
+                if cell is not None:
+                    runs[tool].append(cell)
+                    print(_line(task, tool, seed, cell), flush=True)
     for line in skipped:
         print(line)
     if options.write:
@@ -120,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, help="as many as the task's, by default")
     parser.add_argument("--seconds", type=float, help="the task's own by default")
     parser.add_argument("--pilot", action="store_true", help="choose targets")
+    parser.add_argument("--kept", action="store_true", help="measure nothing")
     parser.add_argument("--write", action="store_true", help="the page's section and picture")
     return parser
 

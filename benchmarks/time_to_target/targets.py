@@ -12,7 +12,7 @@ PILOT_SEEDS = (1_001, 1_002, 1_003)
 TARGETS: dict[str, tuple[float, ...]] = {
     "digits-mlp": (0.9861, 0.9861, 0.9861),
     "digits-conv": (0.9833, 0.9833, 0.9861),
-    "cifar-mlp": (0.4325, 0.4400, 0.4420),
-    "cifar-conv": (0.4960, 0.5125, 0.5125),
+    "cifar-mlp": (0.4405, 0.4425, 0.4450),
+    "cifar-conv": (0.5125, 0.5165, 0.5300),
 }
 """By task, rising; rounded down, so that the accuracies they come from meet them."""

@@ -64,17 +64,22 @@ def test_the_section_names_the_best_peer_and_who_never_met_a_target() -> None:
             for at in seconds
         ]
 
+    steps = [{"step": number, "round": 1, "began": 1.5 * number} for number in range(1, 8)]
     runs = {
-        "sevenstep": cells(2, 4, 3),
+        "sevenstep": [{**cell, "steps": steps} for cell in cells(2, 4, 3)],
         "optuna": cells(12, 9, 10),
         "ray": cells(30, 40, 35),
         "random": cells(math.inf, math.inf, 20),
     }
     text = section({"digits-mlp": runs}, ["Something was left out."])
-    (row, *_) = [line for line in text.splitlines() if line.startswith("| digits-mlp (60 s)")]
+    first = "| digits-mlp (60 s, 3 seeds)"
+    (row, *_) = [line for line in text.splitlines() if line.startswith(first)]
     assert "| 3.0 (3.0 to 4.0) |" in row
     assert "| not met, 1 of 3 runs |" in row
     assert row.endswith("| 3.3x |")
+    (row,) = [line for line in text.splitlines() if line.startswith("| digits-mlp | 1.5")]
+    own, soonest = "3.0 (2.5 to 3.5)", "10.0 (9.5 to 11.0)"
+    assert row.endswith(f"| 4.5 (4.5 to 4.5) | 1.5 % | {own} | {soonest} |")
     assert "Something was left out." in text
     drawn = picture({"digits-mlp": runs})
     assert drawn.startswith("<svg")
