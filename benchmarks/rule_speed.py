@@ -99,7 +99,7 @@ def all_findings(study: StepContext) -> Sequence[Finding]:
     Raises:
         ValueError: The study has no trial with a value.
     """
-    curves = study_curves(study, ())
+    curves = study_curves(study, (), most=len(study.search))  # all of them, however many
     if curves is None:
         raise ValueError("study: no trial has a value; give one that was evaluated")
     reading = StudyReading(curves)

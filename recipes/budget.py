@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from recipes.value import Real, Value, Whole
+from recipes.value import LARGEST_NUMBER, Real, Value, Whole
 
 SHARES = {"checks": 0.10, "coarse": 0.30, "fine": 0.45, "final": 0.15}
 """Of a budget: steps 1 to 3 at most, step 4, rounds of 5 to 7, and finalists with the test,
@@ -18,8 +18,8 @@ class Budget(Value):
     """Limits on a whole study, counting active time only. None: no limit of that kind."""
 
     wall_seconds: Real | None = Field(default=None, gt=0)
-    epochs: Whole | None = Field(default=None, ge=1)
-    trials: Whole | None = Field(default=None, ge=1)
+    epochs: Whole | None = Field(default=None, ge=1, le=LARGEST_NUMBER)
+    trials: Whole | None = Field(default=None, ge=1, le=LARGEST_NUMBER)
     device_hours: Real | None = Field(default=None, gt=0)
 
     @property

@@ -29,6 +29,11 @@ class SplitDescription(Value):
     input_mean: float | None = None
     input_sd: float | None = None
 
+    @property
+    def adjective(self) -> str:
+        """What sentences call its samples."""
+        return {"train": "training", "val": "validation", "test": "test"}[self.name]
+
 
 class InputDescription(Value):
     """The training inputs. Non-finite values are sought in every sample that is held in

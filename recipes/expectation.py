@@ -71,6 +71,27 @@ def lone_class(description: TaskDescription) -> int | None:
     return present[0] if len(present) == 1 and len(shares) > 1 else None
 
 
+def lone_target(description: TaskDescription) -> float | None:
+    """The value that all training targets of a regression have; None where they differ, or where
+    only the first ones were looked at.
+
+    By their range: the variance of equal numbers may be off 0 by rounding.
+    """
+    targets = description.targets
+    has_seen_all = description.inputs.num_looked_at >= description.split("train").num_samples
+    is_lone = (
+        description.kind == "regression"
+        and targets.low == targets.high  # false for NaN
+        and has_seen_all
+    )
+    return targets.low if is_lone else None
+
+
+def are_targets_constant(description: TaskDescription) -> bool:
+    """Whether one answer is right for every training sample, so that inputs cannot help."""
+    return lone_class(description) is not None or lone_target(description) is not None
+
+
 def baseline_loss(description: TaskDescription) -> float | None:
     """The loss of the best constant prediction: what a model that looks at inputs must beat.
 

@@ -143,7 +143,7 @@ class MemberOutcome(Value):
     mode_losses: ModeLosses | None = None  # at the end of a run that was not stopped early
     switched_off: tuple[str, ...] = ()
     seconds: float = Field(ge=0)
-    message: str | None = None  # for a failed member
+    message: str | None = None  # why it failed, or what else of it could not be measured
     engine: Literal["plain", "fused"] | None = "plain"
     engine_reason: str | None = None
     num_together: int | None = Field(default=1, ge=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from recipes.budget import SHARES, BudgetState, Spent
 from recipes.description import TaskDescription
@@ -19,7 +20,7 @@ from recipes.search.allowance import (
 )
 from recipes.search.early_discard import discards_early
 from recipes.search.halving import RATE, epochs_per_trial, rungs
-from recipes.search.round_plan import DEFAULT_ROUNDS
+from recipes.search.round_plan import DEFAULT_ROUNDS, FEWEST_REPEATED
 from recipes.step import StepContext, StepKind, StepPlan, StepReport, StepState
 from recipes.steps.coarse_search import CoarseSearch
 from recipes.steps.fine_search import FINALISTS_AND_SEEDS, MOST_TRIALS_FACTOR
@@ -43,6 +44,13 @@ SHORT_TRIALS = (
 
 NUM_RATES = 16
 """About how many rates step 3 trains together; its own plan is priced by their number."""
+
+
+class _Part(NamedTuple):
+    """What a part of a study may run: new trials, and epochs of single ones over all slots."""
+
+    trials: float
+    epochs: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,28 +233,33 @@ def _rounds(
     size = min(options.generation, options.fine_trials)
     share = _share(context, size, options.fine_epochs, early_discard=early, is_search=True)
     share_seconds = seconds_per_epoch * share
+    left = _part(context, "fine", share_seconds)
+    if math.isfinite(left.trials):
+        least = size + math.prod(FEWEST_REPEATED)
+        rounds = max(1, min(rounds, int(left.trials / least)))
     # From the second round on the rate may decay, and nothing is discarded early.
     per_trial = (first + (rounds - 1) * options.fine_epochs) / rounds
-    settings, seeds = FINALISTS_AND_SEEDS[0]
-    trials = options.fine_trials
-    epochs = trials * per_trial + settings * seeds * options.fine_epochs
-    left = _epochs_left(context, share_seconds)
-    if math.isfinite(left):
-        share = left / rounds
-        affordable = max(1, int(share * 2 / 3 / per_trial))
-        trials = min(affordable, MOST_TRIALS_FACTOR * options.fine_trials)
-        epochs = min(share, trials * per_trial + settings * seeds * options.fine_epochs)
-    repeats = settings * seeds
-    total = rounds * epochs
-    if math.isfinite(left) and config.max_rounds is None:
+    trials, repeats = options.fine_trials, math.prod(FINALISTS_AND_SEEDS[0])
+    is_limited = math.isfinite(left.epochs) or math.isfinite(left.trials)
+    if is_limited:
+        trials *= MOST_TRIALS_FACTOR
+    # A third of what a round may spend is for its repeats.
+    if math.isfinite(left.trials):
+        repeats = max(1, min(repeats, int(left.trials / rounds / 3)))
+        trials = min(trials, max(1, int(left.trials / rounds) - repeats))
+    if math.isfinite(left.epochs):
+        trials = min(trials, max(1, int(left.epochs / rounds * 2 / 3 / per_trial)))
+    epochs = trials * per_trial + repeats * options.fine_epochs
+    total = rounds * min(epochs, left.epochs / rounds)
+    if is_limited and config.max_rounds is None:
         later = (trials + repeats) * options.fine_epochs
-        more = max(0, min(MOST_ROUNDS - rounds, int((left - total) / later)))
+        paid = min((left.epochs - total) / later, left.trials / (trials + repeats) - rounds)
+        more = max(0, math.floor(min(MOST_ROUNDS - rounds, paid)))
         rounds, total = rounds + more, total + more * later
         while_advised = ", while there is advice left"
     fusing = search_fusing(context.description, context.space, context.fixed)
     together = fusing.together(size, context.budget.slots)
     is_short = first * share_seconds * together < JOB_SECONDS
-    finals = SEEDS[0] * (2 if config.incumbent else 1)
     return (
         StepPrice(
             StepKind.FINE_SEARCH.number,
@@ -255,8 +268,8 @@ def _rounds(
             total,
             _wall(context, total, share_seconds),
             f"At most {plural(rounds, 'round')} of {plural(trials, 'setting')}, up to "
-            f"{options.fine_epochs} epochs each, and about {repeats} repeats with new seeds"
-            f"{while_advised}.{SHORT_TRIALS if is_short else ''}",
+            f"{options.fine_epochs} epochs each, and about {plural(repeats, 'repeat')} with new "
+            f"seeds{while_advised}.{SHORT_TRIALS if is_short else ''}",
         ),
         StepPrice(
             StepKind.CURVES.number,
@@ -264,42 +277,53 @@ def _rounds(
             0,
             0.0,
             0.0,
-            "Reads the curves; at most a probe of 2 epochs a round.",
+            "Reads the curves; at most two experiments a round, each of two epochs up to a whole "
+            "run.",
         ),
-        StepPrice(
-            StepKind.LOOP.number,
-            StepKind.LOOP,
-            finals,
-            float(finals * options.fine_epochs),
-            _wall(
-                context,
-                finals * options.fine_epochs,
-                seconds_per_epoch * _share(context, finals),
-            ),
-            f"The winner{' and the incumbent' if config.incumbent else ''} over {SEEDS[0]} new "
-            "seeds, and the test split once.",
-        ),
+        _finals(context, config, seconds_per_epoch),
     )
 
 
-def _epochs_left(context: StepContext, share_seconds: float) -> float:
-    """Epochs the rounds may spend when the steps before them used their shares."""
-    allowed = context.budget.allowed
-    share = SHARES["fine"]
-    found = [
-        limit
-        for limit in (
-            None if allowed.epochs is None else allowed.epochs * share,
-            None
-            if allowed.wall_seconds is None
-            else allowed.wall_seconds
-            * share
-            * context.budget.slots
-            / (share_seconds * FIRST_OVERHEAD),
-        )
-        if limit is not None
-    ]
-    return min(found, default=math.inf)
+def _finals(context: StepContext, config: StudyConfig, seconds_per_epoch: float) -> StepPrice:
+    """Step 7's final runs, with as many seeds as what is held back for them pays."""
+    settings = 2 if config.incumbent else 1
+    epochs = config.search.fine_epochs
+    share_seconds = seconds_per_epoch * _share(context, SEEDS[0] * settings)
+    left = _part(context, "final", share_seconds)
+    runs = next(
+        (
+            count * settings
+            for count in SEEDS
+            if count * settings <= left.trials and count * settings * epochs <= left.epochs
+        ),
+        0,
+    )
+    sentence = (
+        f"The winner{' and the incumbent' if config.incumbent else ''} over "
+        f"{plural(runs // settings, 'new seed')}, and the test split once."
+    )
+    return StepPrice(
+        StepKind.LOOP.number,
+        StepKind.LOOP,
+        runs,
+        float(runs * epochs),
+        _wall(context, runs * epochs, share_seconds),
+        sentence if runs else "No final runs: what is held back for them pays for none.",
+    )
+
+
+def _part(context: StepContext, name: str, share_seconds: float) -> _Part:
+    """What a part of the study may run when those before it use theirs; infinite without a limit.
+
+    Args:
+        context: With the budget, of which nothing is spent.
+        name: The part's, of ``budget.SHARES``.
+        share_seconds: What an epoch of one trial takes on a slot.
+    """
+    share, left = SHARES[name], context.budget.left()
+    wall = left.wall_seconds * context.budget.slots / FIRST_OVERHEAD
+    epochs = min(left.epochs, min(wall, left.device_seconds) / share_seconds)
+    return _Part(trials=left.trials * share, epochs=epochs * share)
 
 
 def _count(plan: StepPlan) -> int:

@@ -30,7 +30,7 @@ USER_INFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,30}://)[^\s:\"'<>]{0,256}:[^\
 
 _SURE = (
     r"[a-z0-9_.-]{0,64}?(?:password|passwd|passphrase|secret|credentials?|api[_-]?key"
-    r"|access[_-]?key(?:[_-]?id)?|private[_-]?key)|sevenstep_session"
+    r"|access[_-]?key(?:[_-]?id)?|private[_-]?key)|sevenstep_session(?:_[a-z0-9]{1,64})?"
 )
 _TOKEN = r"(?:[a-z0-9_.-]{0,64}?[_.-])?token"
 _QUOTED = r"""b?"(?:[^"\\\n]|\\.){1,4000}"|b?'(?:[^'\\\n]|\\.){1,4000}'"""

@@ -8,7 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, RootModel, model_validator
 
-from recipes.value import Value
+from recipes.value import LARGEST_NUMBER, Value
+
+End = Annotated[int, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
+"""Of a range of whole numbers."""
 
 ParameterValue = bool | int | float | str
 Params = Mapping[str, ParameterValue]
@@ -63,8 +66,8 @@ class Int(Value):
     """A whole number from ``low`` to ``high``, both included: ``Int(32, 256, log=True)``."""
 
     kind: Literal["int"] = "int"
-    low: int
-    high: int
+    low: End
+    high: End
     log: bool = False
     hard: bool = False
     default: int | None = None
@@ -151,6 +154,11 @@ class SearchSpace(RootModel[dict[str, Distribution]]):
     def center(self) -> dict[str, ParameterValue]:
         """The setting in the middle of the space: where steps 1 to 3 stand."""
         return {name: distribution.center() for name, distribution in self.root.items()}
+
+    def num_combinations(self) -> int:
+        """Of the choices of its categoricals; 1 without any."""
+        categoricals = (each for each in self.root.values() if isinstance(each, Categorical))
+        return math.prod(len(each.choices) for each in categoricals)
 
     def replace(self, **distributions: Float | Int | Categorical) -> SearchSpace:
         """The same space with some names' values changed or added."""

@@ -293,11 +293,10 @@ class StepContext:
         history: Reports of the steps judged so far, oldest first, all rounds and passes.
         trials: This step run's trials in order of their numbers; all have ended or wait at a
             rung. They have their curves for a step with ``reads_curves``.
-        search: For a step with ``reads_search``: the trials of the study's steps 4, 5 and 7
-            that are not in ``trials``, oldest first; for a step with ``reads_curves`` those
-            of its round and those of the best setting so far have their curves. A step
-            without ``reads_curves`` gets of earlier steps those alone that can matter to it
-            (``recipes.search.memory``).
+        search: For a step with ``reads_search``: of the study's steps 4, 5 and 7 the trials
+            that can matter to it and are not in ``trials``, oldest first
+            (``recipes.search.memory``). A step with ``reads_curves`` gets its round's too
+            (``recipes.evidence.study_curves``): those and the best setting's have curves.
         left_out: What the others of those trials add up to.
         options: How the searches are carried out.
         incumbent: The user's present setting; empty when none was given.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from recipes.budget import Budget
+from recipes.errors import InvalidSetting
 from recipes.space import ParameterValue, SearchSpace
 from recipes.value import Truth, Value, Whole
 
@@ -65,7 +67,8 @@ class SearchOptions(Value):
     Attributes:
         coarse_trials: Trials of step 4 without a budget; a budget may make them more or fewer.
         coarse_epochs: Epochs of a coarse trial that is not discarded early: 1 to 5.
-        coarse_proposals: ``sobol``, ``random``, or ``grid`` for comparison.
+        coarse_proposals: ``sobol``, ``random``, or ``grid`` for comparison, which takes a trial
+            at least for every combination of choices.
         fine_trials: Trials of a round's step 5 without a budget.
         fine_epochs: Epochs of a fine trial that is not discarded early: 10 to 20.
         fine_proposals: ``tpe`` by generations, or ``sobol``, ``random``.
@@ -128,3 +131,32 @@ class StudyConfig(Value):
     search: SearchOptions = Field(
         default_factory=SearchOptions, description="How steps 4 and 5 search"
     )
+
+
+def check_texts(config: StudyConfig) -> None:
+    """Check that every text of a config can be stored: Postgres has no NUL in a text.
+
+    The name is checked where it is read.
+
+    Raises:
+        InvalidSetting: One holds a NUL; names field, value and cure.
+    """
+    for field, text in _texts(config):
+        if "\x00" in text:
+            raise InvalidSetting(field, text, "leave out the NUL character")
+
+
+def _texts(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Texts that a person gave, with their fields."""
+    yield "task", config.task
+    settings = {"task_args": config.task_args, "set": config.set, "incumbent": config.incumbent}
+    for field, values in settings.items():
+        for name, value in values.items():
+            yield field, name
+            if isinstance(value, str):
+                yield f"{field}.{name}", value
+    for name, distribution in config.space.root.items():
+        yield "space", name
+        for value in distribution.extremes():
+            if isinstance(value, str):
+                yield f"space.{name}", value

@@ -8,12 +8,15 @@ from collections.abc import Iterable
 from recipes.description import TaskDescription
 from recipes.errors import InvalidSetting
 from recipes.space import Categorical, Float, Int, ParameterValue, SearchSpace
-from recipes.study import StudyConfig
+from recipes.step import StepKind
+from recipes.study import SearchOptions, StudyConfig
 from recipes.task import RESERVED_PARAMETERS
 from recipes.trainer_settings import check_trainer_setting
+from recipes.value import LARGEST_NUMBER
 
-LARGEST_NUMBER = 2**63 - 1
-"""What a whole number of torch's may be; a larger one is a slip of the finger."""
+TOO_LARGE = f"give a number of at most {LARGEST_NUMBER:g} in size"
+NOT_WHOLE = "give a whole number, as the task's own range has"
+"""Cures of a value and of a range's end alike."""
 
 
 def study_space(description: TaskDescription, config: StudyConfig) -> SearchSpace:
@@ -22,7 +25,8 @@ def study_space(description: TaskDescription, config: StudyConfig) -> SearchSpac
     The incumbent's names and values are checked too: it is searched, as one of the trials.
 
     Raises:
-        InvalidSetting: A name the task does not know, or a value it cannot take.
+        InvalidSetting: A name the task does not know, a value it cannot take, or a grid that
+            its choices do not fit into.
     """
     known = set(description.space) | RESERVED_PARAMETERS
     given = (("space", config.space), ("set", config.set), ("incumbent", config.incumbent))
@@ -36,8 +40,40 @@ def study_space(description: TaskDescription, config: StudyConfig) -> SearchSpac
     for name, distribution in config.space.root.items():
         for value in distribution.extremes():
             _check_value(f"space.{name}", name, value, description)
-    merged = {**description.space.root, **config.space.root}
-    return SearchSpace({name: own for name, own in merged.items() if name not in config.set})
+    replaced = {
+        name: _as_hard_as(description.space.root.get(name), distribution)
+        for name, distribution in config.space.root.items()
+    }
+    merged = {**description.space.root, **replaced}
+    space = SearchSpace({name: own for name, own in merged.items() if name not in config.set})
+    if StepKind.COARSE_SEARCH.number in config.steps:
+        _check_grid(space, config.search)
+    return space
+
+
+def _as_hard_as(
+    own: Float | Int | Categorical | None, given: Float | Int | Categorical
+) -> Float | Int | Categorical:
+    """The range that a study gives, hard where the task's own is: no step may widen it."""
+    if own is None or isinstance(own, Categorical) or isinstance(given, Categorical):
+        return given
+    if not own.hard:
+        return given
+    if isinstance(given, Float) and given.zero and not own.holds(0):
+        given = given.model_copy(update={"zero": False})
+    return given.model_copy(update={"hard": True})
+
+
+def _check_grid(space: SearchSpace, search: SearchOptions) -> None:
+    """Whether a grid has trials for every combination of choices."""
+    least = space.num_combinations()
+    if search.coarse_proposals == "grid" and search.coarse_trials < least:
+        raise InvalidSetting(
+            "search.coarse_trials",
+            search.coarse_trials,
+            f"a grid of all choices takes {least:,} trials; give as many, or choose sobol as"
+            " search.coarse_proposals",
+        )
 
 
 def check_settings(config: StudyConfig) -> None:
@@ -75,13 +111,18 @@ def parse_setting(text: str, description: TaskDescription) -> ParameterValue | F
     if not dots:
         return _parse_value(value, own)
     ends = [_parse_value(end, own) for end in (low, high)]
-    if not all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in ends):
+    numbers = [end for end in ends if isinstance(end, (int, float)) and not isinstance(end, bool)]
+    if len(numbers) < len(ends):
         raise InvalidSetting("--set", text, "both ends of a range must be numbers")
-    return _parse_range(name, text, ends, own)
+    if any(abs(end) > LARGEST_NUMBER for end in numbers):
+        raise InvalidSetting("--set", text, TOO_LARGE)
+    if isinstance(own, Int) and not all(float(end).is_integer() for end in numbers):
+        raise InvalidSetting("--set", text, NOT_WHOLE)
+    return _parse_range(name, text, numbers, own)
 
 
 def _parse_range(
-    name: str, text: str, ends: list[ParameterValue], own: Float | Int | Categorical | None
+    name: str, text: str, ends: list[int | float], own: Float | Int | Categorical | None
 ) -> Float | Int:
     low, high = ends
     try:
@@ -124,9 +165,9 @@ def _check_number(field: str, value: ParameterValue, own: Float | Int) -> None:
     if isinstance(value, (bool, str)) or value != value:
         raise InvalidSetting(field, value, "give a number")
     if isinstance(own, Int) and not isinstance(value, int):
-        raise InvalidSetting(field, value, "give a whole number, as the task's own range has")
+        raise InvalidSetting(field, value, NOT_WHOLE)
     if abs(value) > LARGEST_NUMBER:
-        raise InvalidSetting(field, value, f"give a number of at most {LARGEST_NUMBER:g} in size")
+        raise InvalidSetting(field, value, TOO_LARGE)
     if own.hard and not own.holds(value):
         raise InvalidSetting(
             field, value, f"its range {own.low:g} to {own.high:g} is hard; stay inside"

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FiniteFloat, Strict, WithJsonSchema
 
 NON_FINITE_WORDS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+LARGEST_NUMBER = 2**63 - 1
+"""What a whole number of torch's may be; a larger one is a slip of the finger."""
 
 
 class Value(BaseModel):

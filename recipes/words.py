@@ -14,14 +14,15 @@ def number(value: float, digits: int = 3) -> str:
         return "infinity" if value > 0 else "-infinity"
     if value != 0 and not 1e-3 <= abs(value) < 1e5:
         return rate(value)
-    return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
+    text = f"{value:.{digits}g}"
+    return f"{value:,.0f}" if "e" in text else text  # 999.7 rounds to a fourth digit
 
 
 def rate(value: float) -> str:
     """A learning rate, or whatever lives on a log scale: ``3.2e-4``, ``1e-3``, ``2.2``."""
     if value == 0 or not math.isfinite(value):
         return number(value) if value else "0"
-    if 1 <= abs(value) < 100:
+    if 1 <= abs(value) < 99.5:
         return f"{value:.2g}"
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}"

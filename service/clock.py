@@ -7,6 +7,11 @@ from datetime import UTC, datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from service.database.types import UtcDateTime
+
+CLOCK = func.clock_timestamp(type_=UtcDateTime)
+"""The clock of a database that has its own."""
+
 
 def utc_now() -> datetime:
     """This process's wall clock, with its zone."""
@@ -19,8 +24,16 @@ def database_now(session: Session) -> datetime:
     On Postgres it is the server's, so that service processes with skewed clocks agree;
     SQLite has one service process, so its own clock serves.
     """
-    if session.get_bind().dialect.name == "sqlite":
+    if not has_own_clock(session):
         return utc_now()
-    now = session.scalar(select(func.clock_timestamp()))
-    assert isinstance(now, datetime)
-    return now.astimezone(UTC)
+    now = session.scalar(_NOW)
+    assert now is not None
+    return now
+
+
+_NOW = select(CLOCK)
+
+
+def has_own_clock(session: Session) -> bool:
+    """Whether the database has a clock that leases are measured by: ``CLOCK``."""
+    return session.get_bind().dialect.name != "sqlite"

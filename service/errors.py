@@ -16,7 +16,7 @@ ServiceError
 └── StartupError            503  the service cannot serve; the message names the cure
     ├── SchemaTooOld             the database needs an upgrade
     ├── SchemaTooNew             the database was written by a newer release
-    ├── DatabaseInUse            another service has this SQLite file
+    ├── DatabaseInUse            another service has this SQLite file, or data directory
     └── DataDirError             the data directory cannot be used
 """
 
@@ -208,7 +208,7 @@ class SchemaTooNew(StartupError):
 
 
 class DatabaseInUse(StartupError):
-    """Another service process has this SQLite file."""
+    """Another service process has this SQLite file, or the data directory."""
 
     code = "database_in_use"
 

@@ -104,22 +104,33 @@ class LocalEngine:
     def _watch(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
-            self._bury(self.name)
             started = time.monotonic()
-            code = self._run_once()
+            ended = self._live_once()
             if self._stopping.is_set():
                 return
             lived = time.monotonic() - started
             pause = FIRST_PAUSE_SECONDS if lived > HEALTHY_SECONDS else pause
             log.warning(
-                "the local worker ended with %s after %.0f s; starting again in %.1f s (log: %s)",
-                _ending(code),
+                "the local worker %s after %.0f s; starting again in %.1f s (log: %s)",
+                ended,
                 lived,
                 pause,
                 self._log_path,
             )
             self._stopping.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _live_once(self) -> str:
+        """Bury whoever had the name, and run an agent; how it ended, in words.
+
+        Nobody else starts one: an error, as of a database that is away, must not end the watch.
+        """
+        try:
+            self._bury(self.name)
+            return f"ended with {_ending(self._run_once())}"
+        except Exception:
+            log.exception("the local worker could not be run")
+            return "could not be run"
 
     def _run_once(self) -> int:
         with self._open_log() as output:

@@ -7,12 +7,17 @@ import pwd
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from recipes.logs import LogFormat, LogLevel
 from recipes.secret_file import SettingsWithSecrets
 from service.errors import DataDirError
+
+LEAST_HEARTBEATS = 2
+"""Heartbeats that a lease must have room for."""
+CENTURY_DAYS = 36_500
+"""Longest that things may be kept, where not for good."""
 
 
 def default_data_dir() -> Path:
@@ -89,7 +94,7 @@ class Settings(SettingsWithSecrets):
     max_offline_seconds: float = Field(default=900.0, ge=0)
     """How long a worker trains on without reaching the service."""
     max_lost_attempts: int = Field(default=10, ge=1)
-    """Attempts of one job that may be lost or preempted before its trials fail."""
+    """Attempts of one job that may be lost before its trials fail."""
     max_attempt_failures: int = Field(default=3, ge=1)
     """Attempts of one job that may crash before its trials fail."""
     conductor_tick_seconds: float = Field(default=1.0, gt=0)
@@ -105,9 +110,9 @@ class Settings(SettingsWithSecrets):
     """Most that one study's artifacts may hold together; no limit when left out."""
     max_all_artifacts_bytes: int | None = Field(default=None, ge=1024)
     """Most that all artifacts may hold together; no limit when left out."""
-    keep_artifacts_days: float | None = Field(default=None, ge=0)
+    keep_artifacts_days: float | None = Field(default=None, ge=0, le=CENTURY_DAYS)
     """How long the artifacts of an ended study are kept; for good when left out."""
-    keep_events_days: float | None = Field(default=None, ge=0)
+    keep_events_days: float | None = Field(default=None, ge=0, le=CENTURY_DAYS)
     """How long the events of an ended study are kept; for good when left out."""
 
     log_format: LogFormat = LogFormat.PLAIN
@@ -129,6 +134,18 @@ class Settings(SettingsWithSecrets):
     max_failed_logins_per_minute: float = Field(default=30.0, ge=0)
     """Failed attempts to sign in from one address; 0: no limit."""
 
+    @field_validator("lease_seconds")
+    @classmethod
+    def _outlasts_a_lost_heartbeat(cls, lease_seconds: float, info: ValidationInfo) -> float:
+        """Refuse a lease that ends before a worker could renew it."""
+        least = LEAST_HEARTBEATS * info.data.get("heartbeat_seconds", 0.0)
+        if lease_seconds < least:
+            raise ValueError(
+                f"give at least {least:g}: {LEAST_HEARTBEATS} times SEVENSTEP_HEARTBEAT_SECONDS,"
+                " so that one late heartbeat does not lose an attempt"
+            )
+        return lease_seconds
+
     @property
     def resolved_database_url(self) -> str:
         """The database's URL, the default and the password filled in."""
@@ -142,6 +159,11 @@ class Settings(SettingsWithSecrets):
             return url
         password = self.database_password.get_secret_value()
         return parsed.set(password=password).render_as_string(hide_password=False)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a SQLite file, which belongs to one service process."""
+        return self.resolved_database_url.startswith("sqlite")
 
     @property
     def artifacts_dir(self) -> Path:

@@ -16,7 +16,7 @@ MOVED = frozenset(
         *("20240101.log.json", "fairseq_json.log", "grid.txt", "megatron.log", "skorch.txt"),
         *("sentences.txt", "estimator.log", "lightgbm.txt"),
         *("imagenet.txt", "paddle.log", "phases.jsonl.gz", "bare.md"),
-        *("quickstart.txt", "sweep.log", "opennmt.log", "dgl.txt"),
+        *("quickstart.txt", "sweep.log", "opennmt.log", "dgl.txt", "printed.log"),
     )
 )
 """Files written to report on, whose reading led to a change of the reader: they are for

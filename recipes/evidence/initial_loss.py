@@ -64,11 +64,16 @@ class InitialLossEvidence:
 
     @property
     def excess(self) -> float:
-        """Loss above the expected one: in nats, or as a share of it for squared errors."""
+        """Loss above the expected one: in nats, or as a share of it for squared errors.
+
+        NaN where nothing is expected, and where all targets are 0: there is no share of 0.
+        """
         if self.expectation is None:
             return math.nan
         difference = self.loss - self.expectation.value
-        return difference / self.expectation.value if self.expectation.relative else difference
+        if not self.expectation.relative:
+            return difference
+        return difference / self.expectation.value if self.expectation.value else math.nan
 
     @property
     def output_sd(self) -> float:

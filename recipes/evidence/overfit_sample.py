@@ -11,7 +11,7 @@ import numpy as np
 
 from recipes.description import TaskDescription
 from recipes.evidence.earlier import found_before
-from recipes.expectation import baseline_loss
+from recipes.expectation import baseline_loss, lone_target
 from recipes.features import block_medians, finite_prefix, median_of_last, probably_lower
 from recipes.finding import Finding
 from recipes.step import StepReport, TrialResult
@@ -93,7 +93,7 @@ class OverfitEvidence:
 
     Attributes:
         target: Loss that counts as memorised, in the loss's own unit; None when it is unknown
-            and a hundredth of the starting loss stands in for it.
+            and a hundredth of the starting loss, where that is above 0, stands in for it.
         runs: All settings tried, in order.
         zeroed: Losses of the best setting on zeroed inputs; None before it ran.
         p_needs_input: p of "real inputs do no better than zeroed ones"; None before it ran.
@@ -126,6 +126,18 @@ class OverfitEvidence:
         return any(run.fitted for run in self.runs)
 
     @property
+    def is_undecidable(self) -> bool:
+        """Whether runs ended, and it is not known which loss would mean that they memorised.
+
+        Without a target that is a share of where the loss starts, and of 0 or less there is
+        none. No further run would tell.
+        """
+        if self.target is not None or self.best is None:
+            return False
+        starts = [run.start_loss for run in self.runs if math.isfinite(run.start_loss)]
+        return bool(starts) and max(starts) <= 0
+
+    @property
     def first_seed(self) -> tuple[MemorisingRun, ...]:
         """The runs that began from the step's own weights."""
         return tuple(run for run in self.runs if run.seed == self.runs[0].seed)
@@ -153,7 +165,7 @@ class OverfitEvidence:
         best = self.best
         if best is None or self.passed:
             return False
-        return best.end_loss < ON_ITS_WAY * best.start_loss
+        return best.start_loss > 0 and best.end_loss < ON_ITS_WAY * best.start_loss
 
     def gets_there_within(self, iterations: int) -> bool:
         """Whether the best setting, on its way, would memorise the sample in so many iterations.
@@ -195,6 +207,8 @@ class OverfitEvidence:
 
 def fitted_loss(description: TaskDescription) -> float | None:
     """The train loss under which the sample counts as memorised; None when it is unknown."""
+    if lone_target(description) is not None:
+        return None  # no loss lies under a hundredth of no variance
     if description.kind == "regression" and not description.own_loss:
         return FITTED_VARIANCE_SHARE * description.targets.variance
     if description.kind == "custom" or description.kind == "regression":
@@ -203,8 +217,14 @@ def fitted_loss(description: TaskDescription) -> float | None:
 
 
 def limit_of(start_loss: float, target: float | None) -> float:
-    """The loss under which a run has memorised the sample: of its start where none is known."""
-    return FITTED_VARIANCE_SHARE * start_loss if target is None else target
+    """The loss under which a run has memorised the sample.
+
+    Without a target a share of its start; NaN, which no loss lies under, where that is not
+    above 0.
+    """
+    if target is not None:
+        return target
+    return FITTED_VARIANCE_SHARE * start_loss if start_loss > 0 else math.nan
 
 
 def overfit_evidence(

@@ -29,7 +29,8 @@ class SearchEvidence:
         relevance: What each hyperparameter mattered after the first rung, where all
             trials had the same number of epochs.
         edges: Best values at an end of their range.
-        epochs: The whole length of a trial.
+        rungs: The epochs at which the better half went on, the last one included; that one
+            alone where no trial ended early for being behind.
     """
 
     kind: StepKind
@@ -41,7 +42,12 @@ class SearchEvidence:
     failed: tuple[TrialResult, ...]
     relevance: Mapping[str, Relevance]
     edges: tuple[Edge, ...]
-    epochs: int
+    rungs: tuple[int, ...]
+
+    @property
+    def epochs(self) -> int:
+        """The whole length of a trial."""
+        return self.rungs[-1]
 
     @property
     def best(self) -> Scored | None:
@@ -67,6 +73,7 @@ def search_evidence(
     trials: Sequence[TrialResult],
     *,
     epochs: int,
+    early_discard: bool,
 ) -> SearchEvidence:
     """The evidence of a search's trials, earlier passes included.
 
@@ -76,9 +83,11 @@ def search_evidence(
         space: What was searched, widened ranges included.
         trials: All of its search trials, ended or waiting.
         epochs: The whole length of a trial.
+        early_discard: Whether trials far behind ended at rungs (``search.early_discard``).
     """
     order = ranked(trials, description)
-    first = rungs(epochs)[0]
+    pauses = rungs(epochs, early_discard=early_discard)
+    first = pauses[0]
     known = relevance(space, observations(trials, description, up_to=first), epochs=first)
     return SearchEvidence(
         kind=kind,
@@ -90,7 +99,7 @@ def search_evidence(
         failed=tuple(each for each in trials if each.outcome.state is TrialState.FAILED),
         relevance=known,
         edges=tuple(edges(space, order, known, description)),
-        epochs=epochs,
+        rungs=pauses,
     )
 
 

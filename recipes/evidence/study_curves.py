@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from recipes.evidence.lr_drop import LrDrop, lr_drop
 from recipes.evidence.peers import Table
 from recipes.evidence.trial_series import trial_series
 from recipes.finding import Finding
+from recipes.search.memory import kept
 from recipes.search.scoring import ranked
 from recipes.step import StepContext, StepReport, TrialResult
 from recipes.trial import TrialCause, TrialState
@@ -21,6 +23,10 @@ CONTENDER_ERRORS = 2.0
 """Standard errors of a difference of two settings, each with its own, within which they cannot
 be told apart without pairing (notes on diagnosis, row 32: never rank within 2)."""
 
+MOST_READ = 200
+"""Of a round's trials the best so many are read, and so many of those without a value: what is
+said of a setting and its neighbours does not hang on the ten-thousandth."""
+
 
 @dataclass(frozen=True)
 class StudyCurves:
@@ -28,8 +34,10 @@ class StudyCurves:
 
     Attributes:
         leading: The setting that is best so far.
-        repeats: Other runs of that setting that went as far, by number.
-        others: This round's other trials, the best first, those without a value last.
+        repeats: Other runs of that setting that went as far, by number; of other rounds its
+            repeats.
+        others: This round's other trials (``trials_read``), the best first, those without a
+            value last.
     """
 
     description: TaskDescription
@@ -88,25 +96,57 @@ def leading_trial(context: StepContext) -> TrialResult | None:
 
     As the newest report with a result says it; before there is one, the best of the search.
     """
-    by_number = {trial.number: trial for trial in context.search}
-    results = [report.result for report in context.history if report.result is not None]
-    if results and results[-1].best.trial in by_number:
-        return by_number[results[-1].best.trial]
+    number = best_number(context.history)
+    found = next((trial for trial in context.search if trial.number == number), None)
+    if found is not None:
+        return found
     order = ranked(context.search, context.description)
     return order[0].trial if order else None
 
 
-def study_curves(context: StepContext, probes: Sequence[TrialResult]) -> StudyCurves | None:
+def best_number(history: Sequence[StepReport]) -> int | None:
+    """The trial of the best setting so far, as the newest report with a result names it."""
+    return next((each.result.best.trial for each in reversed(history) if each.result), None)
+
+
+def trials_read(context: StepContext, most: int = MOST_READ) -> list[TrialResult]:
+    """The trials of the searches that step 6 looks at, by number.
+
+    Those of its own round, but of a great many the ``most`` best, and as many without a value,
+    the first. Of other rounds the leading trial and what every later step looks back
+    at (``recipes.search.memory``), so that a round costs what the first one did.
+    """
+    here = [trial for trial in context.search if trial.round == context.round]
+    order = [each.number for each in ranked(here, context.description)]
+    valued = set(order)
+    lost = [trial.number for trial in here if trial.number not in valued]
+    numbers = {*order[:most], *lost[:most]}
+    runs: dict[tuple[int, int, int], list[TrialResult]] = defaultdict(list)
+    for trial in context.search:
+        runs[trial.step, trial.round, trial.pass_number].append(trial)
+    for trials in runs.values():
+        numbers |= kept(trials, context.description)
+    leader = leading_trial(context)
+    if leader is not None:
+        numbers.add(leader.number)
+    return [trial for trial in context.search if trial.number in numbers]
+
+
+def study_curves(
+    context: StepContext, probes: Sequence[TrialResult], *, most: int = MOST_READ
+) -> StudyCurves | None:
     """Reduce this round's trials, and the leading one of whatever round.
 
     Args:
         context: With the trials of the searches and their curves.
         probes: LR-drop probes of the leading trial, the newest last.
+        most: As for ``trials_read``.
     """
     leader = leading_trial(context)
     if leader is None:
         return None
-    series = {trial.number: trial_series(trial) for trial in context.search}
+    search = trials_read(context, most)
+    series = {trial.number: trial_series(trial) for trial in search}
     table = Table([each for each in series.values() if each.epochs])
     memorises = None if "overfit_lr" not in context.learned else True
 
@@ -114,9 +154,10 @@ def study_curves(context: StepContext, probes: Sequence[TrialResult]) -> StudyCu
         own = series[number]
         return CurveEvidence(context.description, own, table.others(own), None, memorises)
 
-    order = [each.number for each in ranked(context.search, context.description)]
-    last = order + [number for number in series if number not in order]
-    here = {trial.number for trial in context.search if trial.round == context.round}
+    order = [each.number for each in ranked(search, context.description)]
+    valued = set(order)
+    last = order + [number for number in series if number not in valued]
+    here = {trial.number for trial in search if trial.round == context.round}
     same = [
         number
         for number, each in series.items()

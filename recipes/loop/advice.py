@@ -35,6 +35,19 @@ MOST_EPOCHS = 200
 WARMUP = 0.05
 """Share of the run (usual values are 1 to 10 %; tuning playbook, learning rate warm-up)."""
 
+WHY_WARMUP = {
+    "loss_spikes": "the loss spikes",
+    "best_lr_at_stability_edge": "rates right above the best one diverge",
+    "many_diverged": "more than half of a search's trials diverged",
+}
+WHY_LONGER = {
+    "still_improving": "validation still improved",
+    "underfitting": "the training data are not fitted",
+    "flat_then_drop": "the loss stood still at first",
+    "lr_too_low": "the learning rate is low for so few",
+}
+"""Findings that ask for a warm-up, or for more epochs, and why in words."""
+
 REGULARISE = 10.0
 """Weight decay is moved by about this at once (3 to 10 times; notes on diagnosis, row 30)."""
 
@@ -92,7 +105,7 @@ def _extend_range(now: Situation) -> Change | None:
     names = ", ".join(f"{name} over {range_text(space[name])}" for name in changes)  # type: ignore[arg-type]
     return Change(
         ("best_at_edge",),
-        f"Search {names}: the best lay at the edge of the box.",
+        f"Search {names}: the best values lay at the edge of the box.",
         changes,
         _with(now, space=space),
     )
@@ -100,13 +113,13 @@ def _extend_range(now: Situation) -> Change | None:
 
 def _warmup(now: Situation) -> Change | None:
     """Spikes and divergence near the best rate: begin gently."""
-    codes = ("loss_spikes", "best_lr_at_stability_edge", "many_diverged")
-    if not now.has(*codes) or not _is_free(now, "warmup") or "warmup" in now.base.extras:
+    because = _made(now, tuple(WHY_WARMUP))
+    if not because or not _is_free(now, "warmup") or "warmup" in now.base.extras:
         return None
     return Change(
-        _made(now, codes),
-        f"Warm the learning rate up over the first {100 * WARMUP:.0f} % of a run: training is "
-        "unstable near the best rate.",
+        because,
+        f"Warm the learning rate up over the first {100 * WARMUP:.0f} % of a run: "
+        f"{WHY_WARMUP[because[0]]}.",
         {"warmup": WARMUP},
         _with(now, extras={"warmup": WARMUP}),
     )
@@ -169,13 +182,17 @@ def _schedule(now: Situation) -> Change | None:
             top = min(top, float(exploded))
         if own.hard:
             top, bottom = min(top, own.high), max(bottom, own.low)
-        rates = [lr * factor for factor in SCHEDULE_FACTORS if bottom <= lr * factor <= top]
+        rates = [
+            min(max(float(f"{lr * factor:.4g}"), bottom), top)
+            for factor in SCHEDULE_FACTORS
+            if bottom <= lr * factor <= top
+        ]
         if bottom < top:
             space = plan.space.replace(lr=ranged(own, bottom, top))
             anchor = plan.anchors[0] if plan.anchors else {}
-            anchors = tuple({**anchor, "lr": float(f"{each:.4g}")} for each in rates)
+            anchors = tuple({**anchor, "lr": each} for each in rates)
             plan = plan.model_copy(update={"space": space, "anchors": anchors})
-            changes["lr"] = [float(f"{each:.4g}") for each in rates]
+            changes["lr"] = rates
             sentence += (
                 f" and try its start at {', '.join(rate(each) for each in rates)}: the best "
                 "constant rate is too low for a decayed one"
@@ -189,15 +206,15 @@ def _schedule(now: Situation) -> Change | None:
 
 
 def _train_longer(now: Situation) -> Change | None:
-    """The curves still improved at the end, or a schedule makes use of a longer run."""
-    codes = ("still_improving", "underfitting", "flat_then_drop", "lr_too_low")
+    """The curves ask for more epochs, or a schedule makes use of them."""
+    because = _made(now, tuple(WHY_LONGER))
     epochs = min(now.base.epochs * LONGER, MOST_EPOCHS)
     decays = "schedule" in now.base.extras
-    if not (now.has(*codes) or decays) or epochs <= now.base.epochs:
+    if not (because or decays) or epochs <= now.base.epochs:
         return None
-    why = "validation still improved" if now.has(*codes) else "a decayed rate profits from it"
+    why = WHY_LONGER[because[0]] if because else "a decayed rate profits from it"
     return Change(
-        _made(now, codes),
+        because,
         f"Train {epochs} epochs instead of {now.base.epochs}: {why}.",
         {"epochs": epochs},
         _with(now, epochs=epochs),
@@ -249,7 +266,12 @@ def _search_more(now: Situation) -> Change | None:
         value = now.best_params.get(name)
         box[name] = own
         if isinstance(own, Float) and own.log and isinstance(value, float) and value > 0:
-            box[name] = ranged(own, value / shrink, value * shrink)
+            low, high = value / shrink, value * shrink
+            whole = now.context.space.root.get(name)
+            if isinstance(whole, Float) and whole.hard:
+                low, high = max(low, whole.low), min(high, whole.high)
+            if low < high:
+                box[name] = ranged(own, low, high)
     return Change(
         (),
         "Search closer around the best setting: the budget allows it and nothing asks for "

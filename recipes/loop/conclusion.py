@@ -20,7 +20,7 @@ from recipes.search.finalists import (
 from recipes.search.scoring import error_of, mean, ranked, sd
 from recipes.search.summary import best_of
 from recipes.step import StepContext, StepKind, StepReport, StepState, TrialResult
-from recipes.trial import TrialPurpose
+from recipes.trial import TrialPurpose, TrialState
 from recipes.words import number
 
 
@@ -78,18 +78,20 @@ def left_out(context: StepContext) -> tuple[str, ...]:
     """What budget or data left out of this study, in words."""
     found = []
     limited = context.budget.allowed.is_limited
-    has_finals = any(each.purpose is TrialPurpose.FINAL for each in context.trials)
+    finals = [each for each in context.trials if each.purpose is TrialPurpose.FINAL]
     if not any(each.purpose is TrialPurpose.REPEAT for each in context.search) and limited:
         found.append(
             "The winner was chosen by single runs, and only then repeated with new seeds: the "
             "budget did not reach for repeats of others."
-            if has_finals
+            if finals
             else "No setting was repeated with new seeds: the budget did not reach."
         )
-    if not has_finals and limited:
+    if not finals and limited:
         found.append("The final runs were left out: the budget did not reach.")
     if not any(split.name == "test" for split in context.description.splits):
         found.append("There is no test split: the validation value is what there is.")
+    unseen = [each.outcome.message for each in finals if each.outcome.state is TrialState.COMPLETE]
+    found += [f"{said.removesuffix('.')}." for said in dict.fromkeys(unseen) if said]
     return tuple(found)
 
 

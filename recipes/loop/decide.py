@@ -24,7 +24,7 @@ class Decision:
     """What the loop does next: a hypothesis with the plan that tests it, or the end.
 
     Attributes:
-        stop_reason: ``budget``, ``rounds``, ``no_gain``, ``advice_exhausted``.
+        stop_reason: ``budget``, ``rounds``, ``no_gain``, ``perfect``, ``advice_exhausted``.
         not_tried: Advice that would have been given, in words.
     """
 
@@ -49,14 +49,14 @@ def decide(now: Situation) -> Decision:
     rest = tuple(change.sentence for _, change in open_advice if change.because)
     if _is_perfect(now):
         sentence = f"{description.metric} is 1 on every validation sample: nothing can better it."
-        return _stop("no_gain", sentence[0].upper() + sentence[1:], ())
+        return _stop("perfect", sentence[0].upper() + sentence[1:], ())
     if not open_advice:
         return _stop("advice_exhausted", "No advice is left that has not failed twice.", ())
     if unlimited and _has_converged(now):
         sentence = "The curves are healthy and the last change gained nothing beyond noise."
         return _stop("no_gain", sentence, ())
     if context.round >= most:
-        return _stop("rounds", f"{plural(most, 'round')} were asked for and are done.", rest)
+        return _stop("rounds", _rounds_are_done(now, most), rest)
     if not unlimited and not any(each.purpose is TrialPurpose.REPEAT for each in context.search):
         sentence = (
             "The budget did not reach to repeat a setting with new seeds, so no change could be "
@@ -86,6 +86,14 @@ def applicable(now: Situation) -> list[tuple[str, Change]]:
         if change is not None and change.plan.model_dump(mode="json") not in tried:
             found.append((advice.name, change))
     return sorted(found, key=lambda pair: now.num_refuted(pair[0]))
+
+
+def _rounds_are_done(now: Situation, most: int) -> str:
+    """That no other round comes, and whether a person wanted it so."""
+    if now.context.max_rounds is None:
+        return f"{plural(most, 'round')} are done: the most, unless more are asked for."
+    verbs = ("was", "is") if most == 1 else ("were", "are")
+    return f"{plural(most, 'round')} {verbs[0]} asked for and {verbs[1]} done."
 
 
 def _is_perfect(now: Situation) -> bool:

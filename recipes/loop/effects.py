@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from recipes.hypothesis import Effect, EffectKind, Hypothesis
 from recipes.loop.situation import hypotheses, repeated
 from recipes.search.champion import gain_of, replaces
-from recipes.search.finalists import noise_between, pooled_sd
+from recipes.search.finalists import Finalist, noise_between, pooled_sd
 from recipes.step import StepContext, StepKind
+from recipes.trial import TrialPurpose
 from recipes.words import number
 
 
@@ -31,8 +33,8 @@ def effect_of(hypothesis: Hypothesis, context: StepContext) -> Effect:
     """Compare the round's best finalist with the one the change had to beat.
 
     Confirmed: better by more than twice the standard error of the difference. Likely: by
-    more than once, so the study goes on from it. Refuted: by less, or worse. Untested: the
-    round ended without repeats.
+    more than once, so the study goes on from it. Refuted: by less, or worse. Untested: one of
+    the two has no mean over new seeds.
     """
     settings = repeated(context)
     mine = [each for each in settings if each.round == hypothesis.round]
@@ -44,9 +46,8 @@ def effect_of(hypothesis: Hypothesis, context: StepContext) -> Effect:
             after=math.nan,
             gain=math.nan,
             noise=hypothesis.noise,
-            sentence="Round "
-            f"{hypothesis.round}: the change could not be tested: no setting was repeated "
-            "with new seeds.",
+            sentence=f"Round {hypothesis.round}: the change could not be tested: "
+            f"{_why_untested(hypothesis, context, mine)}.",
         )
     after = mine[0]
     gain, seed_sd = gain_of(after, before), pooled_sd(settings)
@@ -86,6 +87,24 @@ def effect_of(hypothesis: Hypothesis, context: StepContext) -> Effect:
         f"{number(gain, 2)}, noise {number(noise, 2)}{_foreseen(hypothesis, noise)}): "
         f"{kind.value}; {verdict}.",
     )
+
+
+def _why_untested(hypothesis: Hypothesis, context: StepContext, mine: Sequence[Finalist]) -> str:
+    """What there is no mean of, in words that end a sentence.
+
+    Args:
+        hypothesis: What was to be tested.
+        context: With the trials of its round.
+        mine: That round's finalists, the best first.
+    """
+    if not any(
+        each.purpose is TrialPurpose.REPEAT and each.round == hypothesis.round
+        for each in context.search
+    ):
+        return "no setting was repeated with new seeds"
+    if not mine or not math.isfinite(mine[0].score):
+        return "every setting that was repeated lost a run with a new seed"
+    return "the setting to beat has no run with a new seed"
 
 
 def _foreseen(hypothesis: Hypothesis, noise: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from recipes.finding import Severity
 from recipes.hypothesis import Effect, EffectKind, Hypothesis
 from recipes.search.champion import repeated_settings
 from recipes.search.finalists import Finalist
@@ -24,7 +25,8 @@ class Situation:
 
     Attributes:
         context: Step 7's, its budget as it was when the step began.
-        codes: Finding codes of the curves, the gravest first.
+        codes: Finding codes of the curves, the gravest first; then what the round's searches
+            warned of.
         base: The round plan that gave the best setting so far.
         best: That setting with its repeats; None when nothing was repeated.
         best_single: The best single trial of all searches.
@@ -86,12 +88,28 @@ def situation(context: StepContext, effects: Sequence[Effect]) -> Situation | No
     settings = repeated(context)
     return Situation(
         context=at_begin(context),
-        codes=tuple(context.learned.get("curve_findings") or ()),
+        codes=(*(context.learned.get("curve_findings") or ()), *_search_warnings(context)),
         base=base_plan(context),
         best=settings[0] if settings else None,
         best_single=order[0],
         hypotheses=hypotheses(context.history),
         effects=tuple(effects),
+    )
+
+
+def _search_warnings(context: StepContext) -> tuple[str, ...]:
+    """Codes of what steps 4 and 5 warned of in the context's round, of each by its last run."""
+    last = {
+        report.kind: report
+        for report in context.history
+        if report.kind in (StepKind.COARSE_SEARCH, StepKind.FINE_SEARCH)
+        and report.round == context.round
+    }
+    return tuple(
+        finding.code
+        for report in last.values()
+        for finding in report.findings
+        if finding.severity is not Severity.INFO
     )
 
 

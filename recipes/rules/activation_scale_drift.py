@@ -87,7 +87,9 @@ def activation_scale_drift(evidence: InitialLossEvidence) -> Finding | None:
 @rule("activation_scale_drift", Precedence.INTERNALS_AT_START)
 def drift_and_no_memory(evidence: OverfitEvidence) -> Finding | None:
     """Step 1 noted a drift, and no sample can be memorised: now it is the likeliest reason."""
-    return None if evidence.passed else _confirmed(evidence.notes, "no small sample is memorised")
+    if evidence.passed or evidence.is_undecidable:
+        return None
+    return _confirmed(evidence.notes, "no small sample is memorised")
 
 
 @rule("activation_scale_drift", Precedence.INTERNALS_AT_START)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from recipes.evidence.search import SearchEvidence
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
-from recipes.search.edges import OUTER_SHARE, Edge
+from recipes.search.edges import AT_EDGE_OF_TOP, OUTER_SHARE, TOP, Edge
 from recipes.search.summary import range_text, value_text
 from recipes.space import Int
 from recipes.words import listing
@@ -17,7 +17,7 @@ SOURCE = (
 
 @rule("best_at_edge", Precedence.SEARCH)
 def best_at_edge(evidence: SearchEvidence) -> Finding | None:
-    """Beyond noise, the best lies in the outer tenth of a range that matters."""
+    """Beyond noise, the best lie in the outer tenth of a range that matters."""
     if not evidence.edges:
         return None
     growing = [edge for edge in evidence.edges if edge.wider is not None]
@@ -25,9 +25,9 @@ def best_at_edge(evidence: SearchEvidence) -> Finding | None:
     sentences = [_sentence(edge) for edge in evidence.edges]
     if growing:
         sentences.append("A better value may lie beyond.")
-    for edge in held:
-        reason = "is hard" if edge.range.hard else "cannot grow further"
-        sentences.append(f"The range of {edge.name} {reason}, so the search stays inside it.")
+    sentences += [
+        f"The range of {edge.name} is hard, so the search stays inside it." for edge in held
+    ]
     first = evidence.edges[0]
     return Finding(
         code="best_at_edge",
@@ -58,9 +58,12 @@ def best_at_edge(evidence: SearchEvidence) -> Finding | None:
 
 def _sentence(edge: Edge) -> str:
     value = value_text(edge.name, int(edge.value) if isinstance(edge.range, Int) else edge.value)
+    end = f"at the {edge.side} end of its range ({range_text(edge.range)})"
+    if edge.is_best:
+        return f"The best {edge.name}, {value}, lies {end}."
     return (
-        f"The best {edge.name}, {value}, lies at the {edge.side} end of its range "
-        f"({range_text(edge.range)})."
+        f"{AT_EDGE_OF_TOP} of the best {TOP} trials have {edge.name} {end}, the better one at "
+        f"{value}."
     )
 
 

@@ -17,7 +17,7 @@ SOURCE = "CS231n notes, overfit a tiny subset; Karpathy's recipe; notes on diagn
 @rule("cannot_overfit", Precedence.NO_LEARNING)
 def cannot_overfit(evidence: OverfitEvidence) -> Finding | None:
     """No setting reaches every sample right and a loss near zero."""
-    if evidence.passed:
+    if evidence.passed or evidence.is_undecidable:
         return None
     causes = overfit_causes(evidence)
     best = evidence.best

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from recipes.description import TaskDescription
 from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
 from recipes.evidence.initial_loss import InitialLossEvidence
-from recipes.expectation import class_shares, lone_class
+from recipes.expectation import class_shares, lone_class, lone_target
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.constant_prediction import constant_prediction
 from recipes.rules.curve_lr_too_low import lr_too_low_on_curve
 from recipes.rules.registry import Precedence, rule
-from recipes.words import percent, plural
+from recipes.words import number, percent, plural
 
 IMBALANCE = 0.1
 """Smallest class over the largest (row 38; SageMaker Debugger's ClassImbalance has 1 : 10)."""
@@ -113,6 +113,45 @@ def _one_class(description: TaskDescription, only: int) -> Finding:
             ),
         ),
         action="Count the labels in data('train') before and after each step of their "
+        "preparation; shuffle before splitting.",
+        source=SOURCE,
+    )
+
+
+@rule("class_imbalance", Precedence.DATA)
+def targets_of_one_value(evidence: InitialLossEvidence) -> Finding | None:
+    """All targets of a regression are one and the same number, as if it had only one class.
+
+    A loss of the task's own need not look at its targets: then only where R² decides, which
+    compares with their variance.
+    """
+    description = evidence.description
+    only = lone_target(description)
+    if only is None or (description.own_loss and description.metric != "r2"):
+        return None
+    samples = description.split("train").num_samples
+    return Finding(
+        code="class_imbalance",
+        severity=Severity.ERROR,
+        confidence=0.99,
+        sentence=f"All targets are the same: those of {plural(samples, 'training sample')} are "
+        f"{number(only)}. Always answering {number(only)} is right every time, so nothing can be "
+        "learned.",
+        evidence={"target": only, "num_train": samples},
+        causes=(
+            Cause(
+                code="wrong_targets",
+                sentence="The targets were read from the wrong column, or rounded, clipped or "
+                "multiplied away.",
+                confidence=0.8,
+            ),
+            Cause(
+                code="sorted_split",
+                sentence="The samples lie sorted by target, and the split cuts off the others.",
+                confidence=0.3,
+            ),
+        ),
+        action="Print a few targets in data('train') before and after each step of their "
         "preparation; shuffle before splitting.",
         source=SOURCE,
     )

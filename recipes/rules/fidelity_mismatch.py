@@ -10,7 +10,6 @@ import numpy as np
 from recipes.evidence.search import SearchEvidence
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
-from recipes.search.halving import rungs
 from recipes.search.scoring import score
 from recipes.trend import Array
 from recipes.words import number, plural
@@ -35,9 +34,10 @@ def fidelity_mismatch(evidence: SearchEvidence) -> Finding | None:
     """Rank correlation between the first rung and the end, over the trials that got there.
 
     These are the better half of each rung, which lowers any correlation: so it is
-    information unless its upper bound lies under the threshold too.
+    information unless its upper bound lies under the threshold too. Where there is one rung
+    alone nothing was judged early, and there is nothing to say.
     """
-    early = rungs(evidence.epochs)[0]
+    early = evidence.rungs[0]
     finished = [each for each in evidence.ranked if each.epochs >= evidence.epochs]
     if early >= evidence.epochs or len(finished) < LEAST_TRIALS:
         return None

@@ -38,6 +38,7 @@ SOURCE = "Karpathy's recipe, initialise well; notes on diagnosis, row 19"
 @dataclass(frozen=True, slots=True)
 class _Floor:
     level: float
+    start: int  # blocks before it, in which the loss came down to chance
     length: int  # blocks
     end: float  # the loss as far behind the bend as the floor is long
 
@@ -58,20 +59,24 @@ def flat_then_drop(evidence: CurveEvidence) -> Finding | None:
     if evidence.series.warmup_share >= part:
         return None
     iterations = round(part * evidence.series.iterations)
+    before = round(floor.start / len(blocks) * evidence.series.iterations)
+    when = f"for the first {plural(iterations, 'iteration')}"
+    if before:
+        when = f"for {plural(iterations, 'iteration')} after the first {before:,}"
     lost = part >= WARN_PART
     return Finding(
         code="flat_then_drop",
         severity=Severity.WARNING if lost else Severity.INFO,
         confidence=0.8 if lost else 0.6,
-        sentence=f"The train loss stood still at {number(floor.level)} for the first "
-        f"{plural(iterations, 'iteration')} ({percent(part)} of training, where "
-        f"{percent(FLAT_PART)} count), then fell to {number(floor.end)}: that part of training "
-        "taught nothing but the way out of a bad start.",
+        sentence=f"The train loss stood still at {number(floor.level)} {when} ({percent(part)} of "
+        f"training, where {percent(FLAT_PART)} count), then fell to {number(floor.end)}: that "
+        "part of training taught nothing but the way out of a bad start.",
         evidence={
             "level": floor.level,
             "baseline_loss": evidence.baseline,
             "flat_part": part,
             "flat_iterations": iterations,
+            "iterations_before": before,
             "loss_after_drop": floor.end,
             "threshold": FLAT_PART,
         },
@@ -128,4 +133,4 @@ def _floor(blocks: Array, baseline: float | None) -> _Floor | None:
     is_still = drift < max(STILL_SHARE * abs(level), noise)
     drops = level - end > max(DROP_SHARE * abs(level), DROP_SDS * noise)
     is_at_chance = baseline is None or abs(level - baseline) <= AT_CHANCE * baseline
-    return _Floor(level, length, end) if is_still and drops and is_at_chance else None
+    return _Floor(level, start, length, end) if is_still and drops and is_at_chance else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recipes.evidence.initial_loss import InitialLossEvidence
 from recipes.evidence.overfit_sample import TAIL_ITERATIONS, OverfitEvidence
-from recipes.expectation import lone_class
+from recipes.expectation import are_targets_constant
 from recipes.features import median_of_last
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.dead_relu import FAIL_SHARE
@@ -79,7 +79,7 @@ def ignores_input(evidence: OverfitEvidence) -> Finding | None:
         return None
     if NO_SIGNAL.intersection(evidence.earlier):
         return None
-    if are_inputs_constant(evidence.description) or lone_class(evidence.description) is not None:
+    if are_inputs_constant(evidence.description) or are_targets_constant(evidence.description):
         return None  # no network could do better with such data
     if evidence.p_needs_input <= P_VALUE:
         return None

@@ -6,12 +6,13 @@ import math
 
 from recipes.description import TaskDescription
 from recipes.evidence.initial_loss import InitialLossEvidence
+from recipes.expectation import Expectation
 from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.inputs_not_normalised import inputs_not_normalised, loss_is_far_too_high
 from recipes.rules.penalty_in_loss import explains_excess
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.sum_reduction import sum_reduction
-from recipes.words import number
+from recipes.words import number, percent
 
 WARN_EXCESS = 0.5
 """Nats above ln C that are worth a warning with many classes: logits of sd 1 (excess s^2/2; row
@@ -20,6 +21,11 @@ second-order expansion; measured 0.42 for 10, 0.21 for 2: notes on diagnosis, 5.
 
 LOW_MARGIN = 0.05
 """Nats below the expected loss, on top of three standard errors (row 2)."""
+
+NEXT_TO_NOTHING = 0.1
+"""Share of the usual loss under which a loss of the task's own starts too low to be meant. A focal
+loss of two classes starts at a quarter (Lin et al. 2017, gamma 2), at half of that with weights
+that balance them (ours)."""
 
 RELATIVE_WARN = 1.0
 """Squared errors: excess as a share of the expected loss. Small random outputs add little."""
@@ -32,6 +38,25 @@ GROWTH_CAUSE = Cause(
     code="init_scale",
     sentence="The signal grows from layer to layer: initial weights are too large throughout.",
     confidence=0.7,
+)
+
+OTHER_LOSS = Cause(
+    code="other_loss",
+    sentence="The task's own loss has another value at chance; then set expected_initial_loss.",
+    confidence=0.5,
+)
+
+SIGN = Cause(
+    code="sign_or_pairing",
+    sentence="The loss has the wrong sign, or scores raw outputs as probabilities.",
+    confidence=0.8,
+)
+
+REDUCTION = Cause(
+    code="reduction_or_padding",
+    sentence="The mean runs over more than the samples (padding, masked targets, an extra "
+    "dimension), or num_classes is wrong.",
+    confidence=0.5,
 )
 
 SOURCE = "CS231n notes, loss at chance; Karpathy's recipe; notes on diagnosis, rows 1 and 2"
@@ -64,14 +89,7 @@ def initial_loss_high(evidence: InitialLossEvidence) -> Finding | None:
         else ()
     )
     if not expectation.certain:
-        causes += (
-            Cause(
-                code="other_loss",
-                sentence="The task's own loss has another value at chance; then set "
-                "expected_initial_loss.",
-                confidence=0.5,
-            ),
-        )
+        causes += (OTHER_LOSS,)
     return Finding(
         code="initial_loss_high",
         severity=severity,
@@ -101,11 +119,15 @@ def initial_loss_high(evidence: InitialLossEvidence) -> Finding | None:
 
 @rule("initial_loss_low", Precedence.INITIAL_LOSS)
 def initial_loss_low(evidence: InitialLossEvidence) -> Finding | None:
-    """Initial loss below what a model that knows nothing can have."""
+    """Initial loss below what a model that knows nothing can have.
+
+    A note where the loss is the task's own, which may start elsewhere; a warning there too
+    where it starts at next to nothing, or below 0, on labels.
+    """
     expectation = evidence.expectation
     if expectation is None or not math.isfinite(evidence.loss):
         return None
-    negative = evidence.loss < 0 and evidence.description.kind != "custom"
+    negative = _is_impossible(evidence, expectation)
     # A bias at the label prior reaches the labels' entropy without having seen an input;
     # squared errors are compared with the best constant, the targets' variance.
     floor = min(expectation.value, evidence.baseline or expectation.value)
@@ -113,25 +135,12 @@ def initial_loss_low(evidence: InitialLossEvidence) -> Finding | None:
     standard_error = evidence.standard_error if math.isfinite(evidence.standard_error) else 0.0
     if not negative and evidence.loss >= floor - 3 * standard_error - margin:
         return None
+    if not expectation.certain:
+        return _low_own_loss(evidence, expectation, standard_error)
     cause, consequence = (
-        (
-            Cause(
-                code="sign_or_pairing",
-                sentence="The loss has the wrong sign, or scores raw outputs as probabilities.",
-                confidence=0.8,
-            ),
-            "a loss of this kind cannot be negative, so minimising it will not train the model",
-        )
+        (SIGN, "a loss of this kind cannot be negative, so minimising it will not train the model")
         if negative
-        else (
-            Cause(
-                code="reduction_or_padding",
-                sentence="The mean runs over more than the samples (padding, masked targets, an "
-                "extra dimension), or num_classes is wrong.",
-                confidence=0.5,
-            ),
-            "the model cannot know anything yet",
-        )
+        else (REDUCTION, "the model cannot know anything yet")
     )
     return Finding(
         code="initial_loss_low",
@@ -158,6 +167,50 @@ def initial_loss_low(evidence: InitialLossEvidence) -> Finding | None:
         else "Check what the loss averages over; if the weights are pretrained, go on.",
         source=SOURCE,
     )
+
+
+def _low_own_loss(
+    evidence: InitialLossEvidence, expectation: Expectation, standard_error: float
+) -> Finding:
+    """The finding where what is expected is the kind's usual loss, and the task has its own."""
+    is_nothing = not expectation.relative and evidence.loss < NEXT_TO_NOTHING * expectation.value
+    below = (
+        f"Initial loss {number(evidence.loss)} is below the {number(expectation.value)} "
+        f"({expectation.formula}) that the usual loss of this kind starts at"
+    )
+    return Finding(
+        code="initial_loss_low",
+        severity=Severity.WARNING if is_nothing else Severity.INFO,
+        confidence=0.7 if is_nothing else 0.5,
+        sentence=f"{below}, and under {percent(NEXT_TO_NOTHING)} of it: an untrained model would "
+        "have next to nothing left to learn."
+        if is_nothing
+        else f"{below}: the task's own loss may start there, or averages over more than the "
+        "samples.",
+        evidence={
+            "initial_loss": evidence.loss,
+            "floor": expectation.value,
+            "standard_error": standard_error,
+            "expected": expectation.value,
+        },
+        causes=(SIGN, OTHER_LOSS) if is_nothing else (OTHER_LOSS, REDUCTION),
+        action="Check the loss function's sign and inputs; if they are right, set "
+        "expected_initial_loss."
+        if is_nothing
+        else "Set expected_initial_loss to what the loss is at chance; if that is the usual one, "
+        "check what the loss averages over.",
+        source=SOURCE,
+    )
+
+
+def _is_impossible(evidence: InitialLossEvidence, expectation: Expectation) -> bool:
+    """Whether the loss is negative where that of labels, known for certain, is not.
+
+    A density's logarithm has either sign, so a regression's own loss may start below 0.
+    """
+    scores_labels = evidence.description.kind in ("classification", "binary", "multilabel")
+    is_known = expectation.certain and expectation.value >= 0
+    return evidence.loss < 0 and scores_labels and is_known
 
 
 def _warn_excess(description: TaskDescription) -> float:

@@ -169,7 +169,7 @@ def _other_scale(train: SplitDescription, split: SplitDescription) -> Finding:
     assert train.input_sd is not None
     assert split.input_mean is not None
     assert split.input_sd is not None
-    name = {"val": "validation", "test": "test"}[split.name]
+    name = split.adjective
     return Finding(
         code="inputs_not_normalised",
         severity=Severity.WARNING,

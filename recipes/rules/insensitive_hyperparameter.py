@@ -6,6 +6,7 @@ from recipes.evidence.search import SearchEvidence
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.registry import Precedence, rule
 from recipes.search.relevance import LEAST_P_VALUE, LEAST_SHARE, Sensitivity
+from recipes.step import StepKind
 from recipes.words import listing, number, percent
 
 SOURCE = "PED-ANOVA (Watanabe et al. 2023) and Spearman's rank correlation; diagnosis, row 47"
@@ -24,7 +25,9 @@ def insensitive_hyperparameter(evidence: SearchEvidence) -> Finding | None:
         for each in idle
     ]
     verb = "does" if len(idle) == 1 else "do"
-    pronoun = "it is" if len(idle) == 1 else "they are"
+    consequence = f"{'it is' if len(idle) == 1 else 'they are'} fixed at the best trial's value"
+    if evidence.kind is StepKind.FINE_SEARCH:  # which fixes nothing: it is the last search
+        consequence = f"any of {'its' if len(idle) == 1 else 'their'} values does as well"
     best = evidence.best.trial
     values = listing([f"{each.name} = {_text(best.params[each.name])}" for each in idle])
     return Finding(
@@ -32,7 +35,7 @@ def insensitive_hyperparameter(evidence: SearchEvidence) -> Finding | None:
         severity=Severity.INFO,
         confidence=0.7,
         sentence=f"{listing(described)} {verb} not matter within the range searched, over "
-        f"{idle[0].num_trials} trials; {pronoun} fixed at the best trial's value.",
+        f"{idle[0].num_trials} trials; {consequence}.",
         evidence={
             "names": ", ".join(each.name for each in idle),
             "largest_share": max(each.share for each in idle),

@@ -85,7 +85,7 @@ def noisy_labels(evidence: LrFinderEvidence) -> Finding | None:
             ),
             Cause(
                 code="too_short",
-                sentence="A hundred iterations are too few for this model to generalise.",
+                sentence="Five hundred iterations are too few for this model to generalise.",
                 confidence=0.2,
             ),
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recipes.evidence.overfit_sample import OverfitEvidence
-from recipes.expectation import lone_class
+from recipes.expectation import are_targets_constant
 from recipes.finding import Cause
 from recipes.rules.ignores_input import NO_SIGNAL, P_VALUE
 from recipes.rules.inputs_not_normalised import are_inputs_constant
@@ -34,8 +34,8 @@ def overfit_causes(evidence: OverfitEvidence) -> tuple[Cause, ...]:
             )
         )
     needs_none = evidence.p_needs_input is not None and evidence.p_needs_input > P_VALUE
-    has_signal = (
-        not are_inputs_constant(evidence.description) and lone_class(evidence.description) is None
+    has_signal = not (
+        are_inputs_constant(evidence.description) or are_targets_constant(evidence.description)
     )
     if needs_none and has_signal and not causes:
         causes.append(

@@ -27,20 +27,24 @@ TOP = 3
 AT_EDGE_OF_TOP = 2
 """The best at the edge, or this many of the best three (notes on diagnosis, row 44)."""
 
+Side = Literal["low", "high"]
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
     """The best values of one hyperparameter lie at one end of its range.
 
     Attributes:
-        value: The best trial's.
+        value: That of the best trial at this end.
+        is_best: Whether that is the best of all trials; else two of the best three lie here.
         range: What was searched.
-        wider: The range to search next; None where it may or can not grow.
+        wider: The range to search next; None where it is hard.
     """
 
     name: str
-    side: Literal["low", "high"]
+    side: Side
     value: float
+    is_best: bool
     range: Float | Int
     wider: Float | Int | None
 
@@ -53,9 +57,9 @@ def edges(
 ) -> list[Edge]:
     """Every hyperparameter whose best values lie at an edge, beyond noise.
 
-    A hyperparameter that does not matter has no edge, nor has weight decay's 0. Nor is it
-    one while a trial well inside the range cannot be told apart from the best after as many
-    epochs as both had: then the edge is where luck put it.
+    A hyperparameter that does not matter has no edge, nor has weight decay's 0, nor a range that
+    starts at 0 below it. Nor is it one while a trial well inside the range is the best, or cannot
+    be told apart from it after as many epochs as both had: then the edge is where luck put it.
 
     Args:
         space: What was searched.
@@ -71,13 +75,19 @@ def edges(
         if known is not None and known.sensitivity is Sensitivity.INSENSITIVE:
             continue
         side = _side(distribution, name, ranked)
-        if side is None or _inside_is_as_good(distribution, name, side, ranked, description):
+        if side is None or _has_nothing_beyond(distribution, name, side):
             continue
+        if _inside_is_as_good(distribution, name, side, ranked, description):
+            continue
+        first = next(
+            each for each in ranked if _is_at(side, _coordinate(distribution, name, each))
+        )
         found.append(
             Edge(
                 name=name,
                 side=side,
-                value=float(ranked[0].trial.params[name]),
+                value=float(first.trial.params[name]),
+                is_best=first is ranked[0],
                 range=distribution,
                 wider=within_limits(name, widened(distribution, side), distribution),
             )
@@ -96,12 +106,17 @@ def _coordinate(distribution: Float | Int, name: str, scored: Scored) -> float |
     return unit
 
 
-def _side(
-    distribution: Float | Int, name: str, ranked: Sequence[Scored]
-) -> Literal["low", "high"] | None:
+def _is_at(side: Side, unit: float | None) -> bool:
+    """Whether a coordinate lies at that end of the range."""
+    if unit is None:
+        return False
+    return unit <= OUTER_SHARE if side == "low" else unit >= 1 - OUTER_SHARE
+
+
+def _side(distribution: Float | Int, name: str, ranked: Sequence[Scored]) -> Side | None:
     top = [_coordinate(distribution, name, each) for each in ranked[:TOP]]
-    at_low = [unit is not None and unit <= OUTER_SHARE for unit in top]
-    at_high = [unit is not None and unit >= 1 - OUTER_SHARE for unit in top]
+    at_low = [_is_at("low", unit) for unit in top]
+    at_high = [_is_at("high", unit) for unit in top]
     if at_high[0] or (sum(at_high) >= AT_EDGE_OF_TOP and not at_low[0]):
         return "high"
     if at_low[0] or sum(at_low) >= AT_EDGE_OF_TOP:
@@ -109,17 +124,25 @@ def _side(
     return None
 
 
+def _has_nothing_beyond(distribution: Float | Int, name: str, side: Side) -> bool:
+    """Whether no value lies beyond that end, as none below a dropout of 0, be it hard or not."""
+    soft = distribution.model_copy(update={"hard": False})
+    return within_limits(name, widened(soft, side), soft) is None
+
+
 def _inside_is_as_good(
     distribution: Float | Int,
     name: str,
-    side: str,
+    side: Side,
     ranked: Sequence[Scored],
     description: TaskDescription,
 ) -> bool:
-    for each in ranked[1:]:
+    for each in ranked:
         unit = _coordinate(distribution, name, each)
         if unit is None or not (unit >= INNER_SHARE if side == "low" else unit <= 1 - INNER_SHARE):
             continue
+        if each is ranked[0]:
+            return True
         best = score(ranked[0].trial, description, up_to=each.epochs)
         if best is None:
             continue

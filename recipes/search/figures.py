@@ -17,16 +17,38 @@ from recipes.words import number
 MOST_SCATTERS = 6
 """Hyperparameters that get a figure of their own."""
 
+OTHER_FIGURES = ("search_map", "search_curves")
+"""Of the same report: ``setting_map`` and ``overlay`` make them."""
+
 
 def search_figures(evidence: SearchEvidence, summary: str) -> tuple[Figure, ...]:
     """A scatter for each hyperparameter, the learning rate first, and bars of importance."""
     names = sorted(evidence.space.root, key=lambda name: name != "lr")[:MOST_SCATTERS]
-    scatters = [_scatter(evidence, name, summary) for name in names]
+    figures = _figure_names(names)
+    scatters = [_scatter(evidence, name, summary, figure=figures[name]) for name in names]
     bars = _importance(evidence)
     return (*scatters, *((bars,) if bars else ()))
 
 
-def _scatter(evidence: SearchEvidence, name: str, summary: str) -> Figure:
+def _figure_names(names: Sequence[str]) -> dict[str, str]:
+    """What the figure of each hyperparameter is called, none like another of the search's.
+
+    A figure's name is plain ASCII, for it stands in addresses; a hyperparameter may be called
+    anything.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        plain = "".join(
+            each if each.isascii() and each.isalnum() else "_" for each in name.lower()
+        )
+        own = f"search_{plain}"
+        while own in OTHER_FIGURES or own in found.values():
+            own += "_"
+        found[name] = own
+    return found
+
+
+def _scatter(evidence: SearchEvidence, name: str, summary: str, *, figure: str) -> Figure:
     space, metric = evidence.space, evidence.description.metric
     distribution = space[name]
     whole = [each for each in evidence.ranked if each.epochs >= evidence.epochs]
@@ -49,7 +71,7 @@ def _scatter(evidence: SearchEvidence, name: str, summary: str) -> Figure:
     is_log = not isinstance(distribution, Categorical) and distribution.log
     choices = distribution.choices if isinstance(distribution, Categorical) else ()
     return Figure(
-        name=f"search_{name}".lower() if name.isidentifier() else "search_other",
+        name=figure,
         title=f"Validation {metric} by {name}",
         summary=summary,
         x_label=name,

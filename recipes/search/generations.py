@@ -27,6 +27,18 @@ def generations(trials: Sequence[TrialResult]) -> tuple[str, ...]:
     return tuple(labels)
 
 
+def next_size(context: StepContext, *, most: int) -> int:
+    """How many settings the next generation has: the last one only what is left; 0 after it.
+
+    Args:
+        context: With the trials of the generations begun.
+        most: Settings of all generations together.
+    """
+    begun = sum(trial.label.startswith(PREFIX) for trial in context.trials)
+    options = context.options
+    return max(0, min(options.generation, options.fine_trials, most - begun))
+
+
 def propose_generation(
     context: StepContext, chosen: RoundPlan, *, index: int, count: int
 ) -> list[dict[str, ParameterValue]]:

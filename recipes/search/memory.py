@@ -40,14 +40,14 @@ class SearchMemory(Value):
         return (self.metric, self.direction) == (description.metric, description.direction)
 
 
-def remember(trials: Sequence[TrialResult], description: TaskDescription) -> SearchMemory:
-    """What is to be remembered of a step run.
+def kept(trials: Sequence[TrialResult], description: TaskDescription) -> set[int]:
+    """Numbers of a step run's trials that later steps read in full; of those alone the same.
 
     Args:
-        trials: All of the run's, ended.
+        trials: All of the run's, ended, by rising number.
         description: Says which metric decides.
     """
-    searched = [each for each in trials if each.purpose is TrialPurpose.SEARCH]
+    searched = _searched(trials)
     order = ranked(searched, description)
     longest = max(map(epochs_done, searched), default=0)
     # Of those that trained longest one tells how long that was, even if none has a value.
@@ -58,25 +58,59 @@ def remember(trials: Sequence[TrialResult], description: TaskDescription) -> Sea
         *[each.trial for each in order if each.epochs == longest][:1],
         *[each.trial for each in order[:1]],
     ]
-    kept = {each.number for each in looked_at}
-    others = [each for each in trials if each.number not in kept]
+    return {each.number for each in looked_at}
+
+
+def remember(trials: Sequence[TrialResult], description: TaskDescription) -> SearchMemory:
+    """What is to be remembered of a step run.
+
+    Args:
+        trials: All of the run's, ended.
+        description: Says which metric decides.
+    """
+    numbers = kept(trials, description)
+    others = _sums([each for each in trials if each.number not in numbers], description)
     return SearchMemory(
         metric=description.metric,
         direction=description.direction,
-        kept=tuple(sorted(kept)),
-        num_valued=sum(each.number not in kept for each in order),
-        epochs=sum(map(epochs_done, others)),
-        seconds=sum(each.outcome.seconds for each in others),
-        seconds_alone=sum(seconds_alone(description.fusing, each) for each in others),
+        kept=tuple(sorted(numbers)),
+        num_valued=others.num_valued,
+        epochs=others.epochs,
+        seconds=others.seconds,
+        seconds_alone=others.seconds_alone,
     )
 
 
-def left_out(memories: Iterable[SearchMemory]) -> LeftOut:
-    """What the trials that some memories do not keep add up to."""
-    found = list(memories)
+def left_out(
+    memories: Iterable[SearchMemory],
+    description: TaskDescription,
+    *,
+    read: Sequence[TrialResult] = (),
+) -> LeftOut:
+    """What the trials add up to that some memories do not keep.
+
+    Args:
+        memories: Of searches.
+        description: By which they fit.
+        read: Those of the searches' trials that are read although no memory keeps them.
+    """
+    found, less = list(memories), _sums(read, description)
     return LeftOut(
-        num_valued=sum(each.num_valued for each in found),
-        epochs=sum(each.epochs for each in found),
-        seconds=sum(each.seconds for each in found),
-        seconds_alone=sum(each.seconds_alone for each in found),
+        num_valued=sum(each.num_valued for each in found) - less.num_valued,
+        epochs=sum(each.epochs for each in found) - less.epochs,
+        seconds=sum(each.seconds for each in found) - less.seconds,
+        seconds_alone=sum(each.seconds_alone for each in found) - less.seconds_alone,
     )
+
+
+def _sums(trials: Sequence[TrialResult], description: TaskDescription) -> LeftOut:
+    return LeftOut(
+        num_valued=len(ranked(_searched(trials), description)),
+        epochs=sum(map(epochs_done, trials)),
+        seconds=sum(each.outcome.seconds for each in trials),
+        seconds_alone=sum(seconds_alone(description.fusing, each) for each in trials),
+    )
+
+
+def _searched(trials: Sequence[TrialResult]) -> list[TrialResult]:
+    return [each for each in trials if each.purpose is TrialPurpose.SEARCH]

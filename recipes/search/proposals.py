@@ -27,7 +27,8 @@ def propose(
 
     Args:
         kind: ``sobol`` (scrambled, Owen 1998), ``random`` or ``grid``. A grid ignores the
-            seed and needs ``first=0``: its shape depends on how many points it has.
+            seed and needs ``first=0``: its shape depends on how many points it has. Where they
+            are too few for every combination of choices, Sobol's take their place.
         space: What varies; empty: every setting is the same one.
         first: The first one's index, from 0.
         count: How many.
@@ -40,7 +41,10 @@ def propose(
     if dimensions == 0:
         return [{} for _ in range(count)]
     if kind == "grid":
-        return _grid(space, count)
+        levelled = _grid(space, count)
+        if levelled:
+            return levelled
+        kind = "sobol"
     if kind not in PROPOSERS:
         raise ValueError(f"kind: {kind!r} does not fit; choose one of {', '.join(PROPOSERS)}")
     if kind == "sobol" and dimensions <= MAX_DIMENSIONS:
@@ -61,13 +65,21 @@ def propose(
 
 
 def _grid(space: SearchSpace, count: int) -> list[dict[str, ParameterValue]]:
-    """At most ``count`` points: equally many levels a number, every choice of a categorical."""
+    """At most ``count`` points: equally many levels a number, every choice of a categorical.
+
+    None at all where the choices alone make more than that.
+    """
+    choices = space.num_combinations()
+    numbers = sum(not isinstance(each, Categorical) for each in space.root.values())
     levels = max(1, int(count ** (1 / len(space.root)) + 1e-9))
+    while levels > 1 and choices * levels**numbers > count:
+        levels -= 1
+    if choices * levels**numbers > count:
+        return []
     axes = []
     for distribution in space.root.values():
         num = levels
         if isinstance(distribution, Categorical):
             num = len(distribution.choices)
         axes.append([(at + 0.5) / num for at in range(num)])
-    points = itertools.islice(itertools.product(*axes), count)
-    return [to_params(space, point) for point in points]
+    return [to_params(space, point) for point in itertools.product(*axes)]

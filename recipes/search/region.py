@@ -11,6 +11,7 @@ from recipes.search.relevance import Relevance, Sensitivity
 from recipes.search.scoring import Scored
 from recipes.space import Categorical, Float, Int, ParameterValue, SearchSpace
 from recipes.trainer_settings import limits_of
+from recipes.value import LARGEST_NUMBER
 
 MARGIN = math.sqrt(10)
 """Half a decade: what a box in log space gets on both sides."""
@@ -84,11 +85,21 @@ def within_limits(name: str, wider: Float | Int | None, old: Float | Int) -> Flo
 
 
 def ranged(distribution: Float | Int, low: float, high: float) -> Float | Int:
-    """The same distribution over another range. Its default goes where it no longer fits."""
+    """The same distribution over another range. Its default goes where it no longer fits.
+
+    A float's ends are rounded to four digits where that does not move them outward: the end of a
+    hard range, or a limit of the trainer's, may lie right there.
+    """
     fields: dict[str, Any] = {"log": distribution.log, "hard": distribution.hard}
     if isinstance(distribution, Int):
-        return Int(math.floor(low), max(math.ceil(high), math.floor(low) + 1), **fields)
-    return Float(float(f"{low:.4g}"), float(f"{high:.4g}"), zero=distribution.zero, **fields)
+        # As a float the largest number is one above itself.
+        first = min(max(math.floor(low), -LARGEST_NUMBER), LARGEST_NUMBER - 1)
+        last = min(max(math.ceil(high), first + 1), LARGEST_NUMBER)
+        return Int(first, last, **fields)
+    bottom, top = max(float(f"{low:.4g}"), low), min(float(f"{high:.4g}"), high)
+    if not bottom < top:  # narrower than the rounding
+        bottom, top = low, high
+    return Float(bottom, top, zero=distribution.zero, **fields)
 
 
 def narrowed(
@@ -128,18 +139,21 @@ def narrowed(
 def _around(distribution: Float | Int, values: Sequence[ParameterValue]) -> Float | Int:
     """The range of some values, with margin."""
     has_zero = any(is_atom(distribution, value) for value in values)
-    numbers = [float(value) for value in values if not is_atom(distribution, value)]
+    bottom, top = float(distribution.low), float(distribution.high)
+    # The incumbent may lie outside of what was searched: there the nearest end stands for it.
+    numbers = [
+        min(max(float(value), bottom), top) for value in values if not is_atom(distribution, value)
+    ]
     if not numbers:
         return distribution
     low, high = min(numbers), max(numbers)
     if distribution.log:
         low, high = low / MARGIN, high * MARGIN
     else:
-        margin = LINEAR_MARGIN * (float(distribution.high) - float(distribution.low))
+        margin = LINEAR_MARGIN * (top - bottom)
         low, high = low - margin, high + margin
     # The margin is for what lies between the trials: it does not leave the searched range.
-    low, high = max(low, float(distribution.low)), min(high, float(distribution.high))
-    around = ranged(distribution, low, high)
+    around = ranged(distribution, max(low, bottom), min(high, top))
     if isinstance(around, Float) and around.zero and not has_zero:
         around = around.model_copy(update={"zero": False})
     return around

@@ -79,7 +79,7 @@ class CoarseSearch(Step):
             search_trial(context, params, label=SEARCH, extras={})
             for params in _proposals(context, space, count)
         ]
-        if context.incumbent and context.pass_number == 1 and context.round == 1:
+        if context.incumbent and not _earlier_passes(context) and context.round == 1:
             trials.insert(0, incumbent_trial(context, extras={}))
         until = rungs(epochs, early_discard=early)[0]
         return StepPlan(
@@ -165,14 +165,23 @@ class CoarseSearch(Step):
 
 def searched_space(context: StepContext) -> SearchSpace:
     """What this pass searches: step 3's interval and the space, or what a pass widened."""
-    earlier = [
+    earlier = _earlier_passes(context)
+    if earlier and earlier[-1].action is not None and earlier[-1].action.kind == "widen":
+        return SearchSpace.model_validate(earlier[-1].action.changes["space"])
+    return coarse_space(context.space, context.learned)
+
+
+def _earlier_passes(context: StepContext) -> list[StepReport]:
+    """The round's passes before this one, oldest first.
+
+    A pass's number does not tell whether there were any: it counts runs that became stale too,
+    and the first run over a changed task is no wider pass.
+    """
+    return [
         report
         for report in context.history
         if report.kind is StepKind.COARSE_SEARCH and report.round == context.round
     ]
-    if earlier and earlier[-1].action is not None and earlier[-1].action.kind == "widen":
-        return SearchSpace.model_validate(earlier[-1].action.changes["space"])
-    return coarse_space(context.space, context.learned)
 
 
 def _proposals(
@@ -188,10 +197,8 @@ def _proposals(
 
 
 def _space_before(context: StepContext) -> SearchSpace | None:
-    if context.pass_number == 1:
-        return None
-    reports = [each for each in context.history if each.kind is StepKind.COARSE_SEARCH]
-    learned = reports[-1].learned.get("coarse_space") if reports else None
+    earlier = _earlier_passes(context)
+    learned = earlier[-1].learned.get("coarse_space") if earlier else None
     return None if learned is None else SearchSpace.model_validate(learned)
 
 
@@ -215,8 +222,9 @@ def _added(before: SearchSpace, after: SearchSpace) -> SearchSpace:
 def _num_trials(context: StepContext) -> int:
     """How many new trials the pass has: as many as the budget's share can pay, within reason."""
     usual = context.options.coarse_trials
+    is_wider = bool(_earlier_passes(context))
     allowed = allowance(context, reserve=AFTER_COARSE)
-    if context.pass_number > 1:
+    if is_wider:
         usual = max(1, math.ceil(usual * LATER_PASS_SHARE))
     if not allowed.is_limited:
         return usual
@@ -225,7 +233,7 @@ def _num_trials(context: StepContext) -> int:
     first = rungs(context.options.coarse_epochs, early_discard=early)[0]
     affordable = int(allowed.epochs / cost) if math.isfinite(allowed.epochs) else usual
     count = min(max(affordable, FEWEST_TRIALS), MOST_TRIALS_FACTOR * usual)
-    if context.pass_number > 1:
+    if is_wider:
         if affordable < 1:
             return 0
         count = min(affordable, usual)
@@ -233,7 +241,7 @@ def _num_trials(context: StepContext) -> int:
         count = min(count, int(allowed.trials))
     if math.isfinite(allowed.epochs):
         count = min(count, int(allowed.epochs / first))
-    return max(count, 0 if context.pass_number > 1 else 2)
+    return max(count, 0 if is_wider else 2)
 
 
 def _evidence(context: StepContext) -> SearchEvidence:
@@ -248,6 +256,7 @@ def _evidence(context: StepContext) -> SearchEvidence:
         searched_space(context),
         [*earlier, *context.trials],
         epochs=context.options.coarse_epochs,
+        early_discard=discards_early(context, {}),
     )
 
 
@@ -312,7 +321,7 @@ def _action(
         )
         return Action(
             kind="widen",
-            sentence=f"The best lies at the edge: extend {names} and search there too.",
+            sentence=f"The best values lie at the edge: extend {names} and search there too.",
             changes={"space": grown.model_dump(mode="json")},
         )
     ranges = [

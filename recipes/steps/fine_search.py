@@ -25,7 +25,7 @@ from recipes.search.champion import repeated_settings
 from recipes.search.early_discard import discards_early
 from recipes.search.figures import finalists_figure, search_figures
 from recipes.search.finalists import Finalist, best_setting, finalists, pooled_sd
-from recipes.search.generations import generation_of, generations, propose_generation
+from recipes.search.generations import generation_of, generations, next_size, propose_generation
 from recipes.search.halving import epochs_per_trial, rungs
 from recipes.search.incumbent import incumbent_number, incumbent_trial
 from recipes.search.overlay import curve_overlay
@@ -228,24 +228,26 @@ def _less_repeats(context: StepContext, chosen: RoundPlan, allowed: Allowance) -
 
 def _wants_generation(context: StepContext, chosen: RoundPlan, allowed: Allowance) -> bool:
     """Whether another generation belongs to the round: by count, or as the budget pays."""
-    size = context.options.generation
-    begun = len(generations(context.trials))
-    if begun == 0:
+    if not generations(context.trials):
         early = discards_early(context, chosen.extras)
         first = FEWEST_SEARCHED * rungs(chosen.epochs, early_discard=early)[0]
         return allowed.epochs >= first and allowed.trials >= FEWEST_SEARCHED
-    usual = math.ceil(context.options.fine_trials / size)
+    size = _next_size(context, allowed)
     if not allowed.is_limited:
-        return begun < usual
+        return size > 0
     early = discards_early(context, chosen.extras)
     cost = size * epochs_per_trial(chosen.epochs, early_discard=early)
     settings, seeds = ENOUGH_REPEATED
     repeats = settings * seeds * chosen.epochs
     return (
-        begun < MOST_TRIALS_FACTOR * usual
-        and cost + repeats <= allowed.epochs
-        and allowed.trials >= size + settings * seeds
+        size > 0 and cost + repeats <= allowed.epochs and allowed.trials >= size + settings * seeds
     )
+
+
+def _next_size(context: StepContext, allowed: Allowance) -> int:
+    """Settings of the next generation; 0 when the round has had its own."""
+    factor = MOST_TRIALS_FACTOR if allowed.is_limited else 1
+    return next_size(context, most=factor * context.options.fine_trials)
 
 
 def _generation(context: StepContext, chosen: RoundPlan, allowed: Allowance) -> StepPlan:
@@ -253,7 +255,7 @@ def _generation(context: StepContext, chosen: RoundPlan, allowed: Allowance) -> 
     early = discards_early(context, chosen.extras)
     until = rungs(chosen.epochs, early_discard=early)[0]
     index = len(generations(context.trials)) + 1
-    size = min(context.options.generation, context.options.fine_trials)
+    size = _next_size(context, allowed)
     if math.isfinite(allowed.trials):
         size = min(size, int(allowed.trials))
     if math.isfinite(allowed.epochs):
@@ -332,6 +334,7 @@ def _evidence(context: StepContext, chosen: RoundPlan) -> SearchEvidence:
         chosen.space,
         trials,
         epochs=chosen.epochs,
+        early_discard=discards_early(context, chosen.extras),
     )
 
 

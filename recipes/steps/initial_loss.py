@@ -95,12 +95,13 @@ class InitialLoss(Step):
 
 
 def can_be_scored(context: StepContext) -> bool:
-    """Whether the loss can be computed at all; the static checks say why not."""
+    """Whether the loss of every split can be computed; the static checks say why not."""
     description = context.description
     faulty = (
         description.targets.num_out_of_range
         or description.targets.num_non_finite
         or description.inputs.num_non_finite
+        or any(each.num_out_of_range or each.num_non_finite for each in description.splits)
     )
     return not faulty and description.outputs is not None
 

@@ -85,7 +85,7 @@ class OverfitSample(Step):
             )
         evidence = _evidence(context)
         best = evidence.best
-        if context.labelled(ZEROED):
+        if context.labelled(ZEROED) or evidence.is_undecidable:
             return StepPlan()
         if best is not None and evidence.is_on_its_way and not _tried(context, LONGER, OTHER):
             return StepPlan(
@@ -163,10 +163,15 @@ class OverfitSample(Step):
         )
 
     def judge(self, context: StepContext) -> StepReport:
-        """Passed when some setting gets every sample right at a loss near zero."""
+        """Passed when some setting gets every sample right at a loss near zero.
+
+        Inconclusive where no such loss is known.
+        """
         evidence = _evidence(context)
         found = findings(evidence)
         verdict = verdict_of(found)
+        if evidence.is_undecidable and verdict is not StepState.FAILED:
+            verdict = StepState.INCONCLUSIVE
         best = evidence.best
         healthy = _healthy(evidence)
         grave = [finding for finding in found if finding.severity != "info"]
@@ -232,6 +237,13 @@ def _healthy(evidence: OverfitEvidence) -> str:
     best = evidence.best
     if best is None:
         return "No run ended with a finite loss."
+    if evidence.is_undecidable:
+        return (
+            f"The loss goes from {number(best.start_loss)} to {number(best.end_loss)} at learning "
+            f"rate {rate(best.lr)}. Where a loss begins at 0 or below, it is not known how low it "
+            f"is once {plural(evidence.sample_size, 'sample')} are memorised, so this step cannot "
+            "tell whether they were."
+        )
     right = "100 % of " if best.end_accuracy is not None else ""
     sentence = (
         f"{right}{plural(evidence.sample_size, 'sample')} memorised after "

@@ -83,15 +83,16 @@ def diagnose(run: LoggedRun) -> RunDiagnosis:
         inferred=run.inferred,
         findings=tuple(found),
         unchecked=tuple(unchecked),
-        figures=curve_figures(evidence) or _train_figure(evidence),
+        figures=tuple(_figure_in_places(each, run) for each in curve_figures(evidence))
+        or _train_figure(evidence, run),
     )
 
 
-def _train_figure(evidence: CurveEvidence) -> tuple[Figure, ...]:
+def _train_figure(evidence: CurveEvidence, run: LoggedRun) -> tuple[Figure, ...]:
     """The train loss alone, where nothing was measured on validation; none without one."""
-    by_epoch, by_iteration = evidence.train_loss.trained, evidence.series.losses
-    unit, y = ("epoch", by_epoch) if len(by_epoch) else ("iteration", by_iteration)
-    x = range(1, 1 + len(by_epoch)) if len(by_epoch) else evidence.series.loss_iterations
+    by_place, by_iteration = evidence.train_loss.trained, evidence.series.losses
+    has_places = len(by_place) > 0
+    unit, y = (run.inferred.place, by_place) if has_places else ("iteration", by_iteration)
     if not len(y):
         return ()
     return (
@@ -105,7 +106,7 @@ def _train_figure(evidence: CurveEvidence) -> tuple[Figure, ...]:
             series=(
                 Series(
                     name="train",
-                    x=tuple(float(each) for each in x),
+                    x=_places(run, len(y)) if has_places else evidence.series.loss_iterations,
                     y=tuple(float(each) for each in y),
                     role="train",
                 ),
@@ -114,33 +115,43 @@ def _train_figure(evidence: CurveEvidence) -> tuple[Figure, ...]:
     )
 
 
-def _in_places(finding: Finding, labels: Array, unit: str) -> Finding:
-    """The finding with its epochs as the file counts them, where that differs.
+def _figure_in_places(figure: Figure, run: LoggedRun) -> Figure:
+    """A figure of step 6 over the file's places: of no trial, and from the first evaluation on."""
+    unit = run.inferred.place
+    return figure.model_copy(
+        update={
+            "title": f"{figure.title.partition(' by epoch')[0]} by {unit}",
+            "summary": _text_in_places(figure.summary, run.labels, unit),
+            "x_label": unit,
+            "series": tuple(_series_in_places(each, run) for each in figure.series),
+        }
+    )
 
-    Rules count evaluations from 1. "epoch 4" becomes what stands at the fourth place;
-    counts of epochs become counts of evaluations where those are not the same.
-    """
+
+def _series_in_places(series: Series, run: LoggedRun) -> Series:
+    if series.x:  # evaluations counted from 1
+        at = tuple(float(run.labels[int(each) - 1]) for each in series.x)
+        return series.model_copy(update={"x": at})
+    # The untrained model stands first, and no log has it.
+    y, errors = series.y[1:], series.errors[1:]
+    return series.model_copy(update={"x": _places(run, len(y)), "y": y, "errors": errors})
+
+
+def _places(run: LoggedRun, count: int) -> tuple[float, ...]:
+    """The places of its first evaluations."""
+    return tuple(float(each) for each in run.labels[:count])
+
+
+def _in_places(finding: Finding, labels: Array, unit: str) -> Finding:
+    """The finding with its epochs as the file counts them, where that differs."""
     if all(label == at for at, label in enumerate(labels, start=1)) and unit == "epoch":
         return finding
-    spaced = unit != "epoch" or any(b - a != 1 for a, b in pairwise(labels))
-
-    def place(number: int) -> str:
-        return f"{labels[number - 1]:g}" if 1 <= number <= len(labels) else str(number)
 
     def text(sentence: str) -> str:
-        sentence = re.sub(
-            r"\b([Ee])poch (\d+)",
-            lambda m: (
-                f"{_cased(m[1], unit)} {place(int(m[2]))}" if int(m[2]) else f"{m[1]}poch {m[2]}"
-            ),
-            sentence,
-        )
-        if spaced:
-            sentence = re.sub(r"\b([\d,]+) epoch(s?)\b", r"\1 evaluation\2", sentence)
-        return sentence
+        return _text_in_places(sentence, labels, unit)
 
     evidence = {
-        name: float(place(int(value)))
+        name: float(_place(int(value), labels))
         if name in EPOCH_FIELDS
         and isinstance(value, int | float)
         and value == value
@@ -157,6 +168,34 @@ def _in_places(finding: Finding, labels: Array, unit: str) -> Finding:
             "evidence": evidence,
         }
     )
+
+
+def _text_in_places(sentence: str, labels: Array, unit: str) -> str:
+    """A sentence with its epochs as the file counts them.
+
+    Rules count evaluations from 1. "epoch 4" becomes what stands at the fourth place;
+    counts of epochs, and what is told of "an epoch", become those of evaluations where these
+    are not the same.
+    """
+    sentence = re.sub(
+        r"\b([Ee])poch (\d+)",
+        lambda m: (
+            f"{_cased(m[1], unit)} {_place(int(m[2]), labels)}"
+            if int(m[2])
+            else f"{m[1]}poch {m[2]}"
+        ),
+        sentence,
+    )
+    if unit != "epoch" or any(b - a != 1 for a, b in pairwise(labels)):
+        sentence = re.sub(r"\b([\d,]+) epoch(s?)\b", r"\1 evaluation\2", sentence)
+        sentence = re.sub(r"\b(an|the first) epoch\b", r"\1 evaluation", sentence)
+    return sentence
+
+
+def _place(evaluation: int, labels: Array) -> str:
+    """What stands at an evaluation's place, counted from 1."""
+    known = 1 <= evaluation <= len(labels)
+    return f"{labels[evaluation - 1]:.10g}" if known else str(evaluation)
 
 
 EPOCH_FIELDS = frozenset({"best_epoch", "turning_epoch"})

@@ -12,8 +12,8 @@ from recipes.training_logs.names import SPLITS, role_of
 from recipes.training_logs.table import Table
 
 MISSING = (
-    "a TensorBoard event file needs TensorBoard's reader, which is not installed; install "
-    "sevenstep[logs]"
+    "a TensorBoard event file needs TensorBoard's reader, which is not installed; pip install "
+    "'tensorboard>=2.16'"
 )
 
 

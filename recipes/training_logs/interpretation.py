@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def interpret(
     units = to_shares(curves, columns, table, roles, options, notes)
     labels, aligned = on_common_places(curves, notes)
     metric, maximise = judging_metric(aligned, options)
-    num_val, num_val_from = num_val_of(aligned, columns, table, options)
+    num_val, num_val_from = num_val_of(aligned, columns, table, roles, options)
     lr, schedule = learning_rate(table, roles, options, len(labels))
     state, cause = ending(aligned, values, labels, table.num_epochs, places.unit, notes)
     if len(labels) > 1 and places.unit == "epoch" and not _is_each(labels):
@@ -73,7 +73,7 @@ def interpret(
         num_evaluations=len(labels),
         first=float(labels[0]) if len(labels) else math.nan,
         last=float(labels[-1]) if len(labels) else math.nan,
-        columns=_guesses(columns, units, options, roles),
+        columns=_guesses(columns, units, {*options.names, *table.told}, roles),
         left_out=tuple(n for n in table.columns if roles[n].what == "ignored"),
         metric=metric,
         direction="maximize" if maximise else "minimize",
@@ -119,7 +119,7 @@ def _repeats(table: Table, columns: Columns, places: Places, notes: list[str]) -
 
 
 def _guesses(
-    columns: Columns, units: Mapping[Key, str], options: LogOptions, roles: Mapping[str, Role]
+    columns: Columns, units: Mapping[Key, str], told: Collection[str], roles: Mapping[str, Role]
 ) -> tuple[ColumnGuess, ...]:
     found = []
     for per, chosen in (("evaluation", columns.curves), ("batch", columns.batches)):
@@ -133,7 +133,7 @@ def _guesses(
                         "split": key[1],
                         "per": per,
                         "unit": units.get(key, "") if per == "evaluation" else "",
-                        "by": "you" if name in options.names else by,
+                        "by": "you" if name in told else by,
                     }
                 )
             )

@@ -6,12 +6,14 @@ import ast
 import json
 import re
 from collections.abc import Collection, Mapping
+from itertools import pairwise
 from typing import Any
 
 from recipes.training_logs.cells import read_cell
 from recipes.training_logs.errors import LogError
 from recipes.training_logs.names import role_of
 from recipes.training_logs.table import Table, table_of_rows
+from recipes.words import listing
 
 MAX_DEPTH = 6
 """Objects in one another that are looked into."""
@@ -180,17 +182,16 @@ def _scalar(value: Any) -> float | str | None:
 
 
 def _lists(value: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> dict[str, list[Any]]:
-    """An object's lists of scalars by path."""
+    """An object's lists of scalars, or of pairs of place and value, by path."""
     found: dict[str, list[Any]] = {}
     for key, each in value.items():
         path = f"{prefix}{key}"
         if isinstance(each, Mapping) and depth < 2:
             found.update(_lists(each, f"{path}/", depth + 1))
         elif isinstance(each, list) and each:
-            if all(isinstance(v, int | float | str | None) for v in each):
+            is_flat = all(isinstance(v, int | float | str | None) for v in each)
+            if is_flat or all(isinstance(v, list) and len(v) == 2 for v in each):
                 found[path] = each
-            elif all(isinstance(v, list) and len(v) == 2 for v in each):
-                found[path] = [v[1] for v in each]  # pairs of place and value
     # Objects that hold whole runs are no columns of one: {"a": {"loss": ...}, "b": ...}
     if depth == 0 and prefix == "" and not any("/" not in path for path in found):
         tops = {path.split("/")[0] for path in found}
@@ -202,6 +203,7 @@ def _lists(value: Mapping[Any, Any], prefix: str = "", depth: int = 0) -> dict[s
 def _of_columns(columns: Mapping[str, list[Any]], name: str, told: Collection[str]) -> Table:
     """A table of lists; those of another length than the metrics' are kept apart or refused."""
     table = Table(name)
+    columns = _unpaired(columns, told, table.notes)
     cells = {key: [_scalar(each) for each in values] for key, values in columns.items()}
     lengths = {key: len(values) for key, values in cells.items()}
     metrics = [key for key in cells if _is_metric(key, told)]
@@ -224,6 +226,49 @@ def _of_columns(columns: Mapping[str, list[Any]], name: str, told: Collection[st
         numbers = [each if isinstance(each, float) else None for each in values[:shortest]]
         table.columns[key] = numbers
     return table
+
+
+def _unpaired(
+    columns: Mapping[str, list[Any]], told: Collection[str], notes: list[str]
+) -> dict[str, list[Any]]:
+    """Lists of pairs of place and value as lists of values and one column ``step`` of all places.
+
+    Values are None where another curve alone stands. Pairs that do not begin with places are
+    something else, of a training and a validation value, say: they are left out.
+
+    Raises:
+        LogError: No metric is left.
+    """
+    plain = {key: values for key, values in columns.items() if not isinstance(values[0], list)}
+    pairs = {key: _by_place(columns[key]) for key in columns if key not in plain}
+    curves = {
+        key: by_place
+        for key, by_place in pairs.items()
+        if by_place is not None and (key in told or role_of(key).what in ("metric", "lr"))
+    }
+    odd = [key for key, each in pairs.items() if each is None and _is_metric(key, told)]
+    if odd:
+        cure = (
+            f"{listing(odd)}: pairs that do not begin with a place, a whole number that rises; "
+            "give a list for each curve"
+        )
+        if not any(_is_metric(key, told) for key in (*plain, *curves)):
+            raise LogError(cure)
+        notes.append(f"{listing(odd)} left out: pairs that do not begin with a place")
+    if not curves:
+        return plain
+    places = sorted({place for by_place in curves.values() for place in by_place})
+    read = {key: [each.get(place) for place in places] for key, each in curves.items()}
+    return {**plain, **read, "step": places}
+
+
+def _by_place(pairs: list[list[Any]]) -> dict[float, Any] | None:
+    """Values by the places they stand at; None where the first numbers are no places."""
+    cells = [_scalar(place) for place, _ in pairs]
+    places = [cell for cell in cells if isinstance(cell, float) and cell.is_integer()]
+    if len(places) < len(pairs) or any(b <= a for a, b in pairwise(places)):
+        return None
+    return dict(zip(places, (value for _, value in pairs), strict=True))
 
 
 def _is_long(rows: list[Row]) -> bool:

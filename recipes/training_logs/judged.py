@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from recipes.metric import POINT_METRICS
 from recipes.training_logs.columns import Columns, Key
-from recipes.training_logs.names import MAXIMISED
+from recipes.training_logs.names import MAXIMISED, Role
 from recipes.training_logs.options import LogOptions
 from recipes.training_logs.sample_count import half_step, infer_sample_count
 from recipes.training_logs.table import Table
@@ -37,13 +37,23 @@ def kind_of(curves: Mapping[Key, Array]) -> str:
 
 
 def num_val_of(
-    curves: Mapping[Key, Array], columns: Columns, table: Table, options: LogOptions
+    curves: Mapping[Key, Array],
+    columns: Columns,
+    table: Table,
+    roles: Mapping[str, Role],
+    options: LogOptions,
 ) -> tuple[int | None, str]:
-    """Validation samples, and where the number is from: told, in the log, or inferred."""
+    """Validation samples, and where the number is from: told, in the log, or inferred.
+
+    The test samples' number is theirs where the curves are a test column's, and only there.
+    """
     if options.num_val is not None:
         return options.num_val, "you"
     counts = table.sample_counts
-    told = counts.get("val", counts.get("test"))
+    measured_on = {roles[name].split for key, name in columns.curves.items() if key[1] == "val"}
+    told = counts.get("val")
+    if measured_on == {"test"}:
+        told = counts.get("test", told)
     if told is not None:
         return told, "log"
     name = columns.curves.get(("accuracy", "val"))

@@ -11,6 +11,9 @@ _EPOCH = re.compile(
     r"\bepochs?\b\s*(?:no\.?|number)?[\s:#=\[(]*(\d+(?:\.\d+)?)\s*(?:(?:/|of)\s*(\d+))?\s*[\])]?",
     re.IGNORECASE,
 )
+_NUM_EPOCHS = re.compile(
+    r"\bepochs\b[\"']?\s*[=:]\s*(\d{1,9})(?!\d|\.\d|\s*(?:%|/|of\b))", re.IGNORECASE
+)
 _ITERATION = re.compile(
     r"\b(?:iter(?:ation)?s?|steps?|batch|global_step)\b[\s:#=\[(]*(\d+)\s*(?:(?:/|of)\s*(\d+))?"
     r"\s*[\])]?",
@@ -25,6 +28,21 @@ NO_NAMES = frozenset(("info", "debug", "warning", "start", "starting", "begin", 
 """Words before an epoch that are no run's name."""
 
 
+def announced_epochs(line: str, state: LogState) -> int | None:
+    """How many epochs a line may announce, ``epochs=90``; None where it counts them, if anything.
+
+    A log that calls its first one "epochs: 1" counts by that word from there on.
+    """
+    found = _NUM_EPOCHS.search(line)
+    if found is None or state.says_epochs or _is_duration(line, found.end()):
+        return None
+    place = _EPOCH.search(line)
+    if place is not None and not _is_plural(place):
+        return None  # it stands in an epoch's own line
+    number = int(found[1])
+    return None if state.epoch is None and number <= 1 else number
+
+
 def take_place(line: str, state: LogState) -> tuple[str, float | None, bool]:
     """Note the epoch; return the line without its places, the iteration, and whether it is a
     progress bar on its way."""
@@ -37,6 +55,7 @@ def take_place(line: str, state: LogState) -> tuple[str, float | None, bool]:
         line = f"{line[: bar.start()]} ; {line[bar.end() :]}"
     found = _EPOCH.search(line)
     if found is not None and not _is_duration(line, found.end()):
+        state.says_epochs |= _is_plural(found)
         epoch = float(found[1])
         if epoch != state.epoch:
             state.section = ""
@@ -73,3 +92,7 @@ def _has_both_splits(line: str) -> bool:
 
 def _is_duration(line: str, end: int) -> bool:
     return re.match(r"\s*(?:ms|s|sec|min|h)\b", line[end:]) is not None
+
+
+def _is_plural(place: re.Match[str]) -> bool:
+    return place[0].lower().startswith("epochs")

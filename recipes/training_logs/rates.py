@@ -32,7 +32,11 @@ def learning_rate(
     a decay, because what rests on a constant rate must not be said of it. One that is told
     hardly ever says nothing of the rest.
     """
-    names = [name for name in table.columns if roles[name].what == "lr"]
+    # One that is told once, with the settings, gives way to one that is told on the way.
+    names = sorted(
+        (name for name in table.columns if roles[name].what == "lr"),
+        key=lambda name: table.columns[name].count(None),
+    )
     values = [v for name in names[:1] for v in table.columns[name] if v is not None]
     values = [value for value in values if math.isfinite(value) and value > 0]
     if not values:

@@ -151,4 +151,5 @@ def _read(tables: Sequence[Table], options: LogOptions, *, source: str, format: 
 
 
 def _roles(table: Table, told: dict[str, Role]) -> dict[str, Role]:
-    return {name: told.get(name, role_of(name)) for name in (*table.columns, *table.labels)}
+    names = (*table.columns, *table.labels)
+    return {name: told.get(name, role_of(name)) for name in names} | table.told

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from recipes.training_logs.errors import LogError
-from recipes.training_logs.names import SPLITS, Role, role_of
+from recipes.training_logs.names import SPLITS, Role, Split, role_of
 from recipes.training_logs.table import Table
 
 CHOPPY = 3
@@ -26,7 +27,9 @@ def split_runs(table: Table, roles: Mapping[str, Role]) -> list[Table]:
         LogError: Every epoch stands there several times, and nothing tells the runs apart.
     """
     runs = []
-    for part in _by_label(_pivoted(table, roles), roles):
+    table = _pivoted(table, roles)
+    roles = {**roles, **table.told}
+    for part in _by_label(table, roles):
         place = _place_column(part, roles)
         runs += [part] if place is None else _by_restart(part, roles, place)
     return runs
@@ -42,7 +45,10 @@ def _place_column(table: Table, roles: Mapping[str, Role]) -> str | None:
 
 
 def _pivoted(table: Table, roles: Mapping[str, Role]) -> Table:
-    """A column that says of which split a row is becomes part of the metrics' names."""
+    """A column that says of which split a row is becomes part of the metrics' names.
+
+    What was told of a metric is true of each of its new columns.
+    """
     label = next(
         (
             name
@@ -56,12 +62,16 @@ def _pivoted(table: Table, roles: Mapping[str, Role]) -> Table:
     texts = table.labels[label]
     columns = {}
     for name, cells in table.columns.items():
-        if roles[name].what != "metric" or roles[name].split:
+        role = roles[name]
+        if role.what != "metric" or role.split:
             columns[name] = cells
             continue
         for text in filter(None, dict.fromkeys(texts)):
             own = [v if t == text else None for v, t in zip(cells, texts, strict=True)]
             columns[f"{text} {name}"] = own
+            if role != role_of(name):
+                split: Split = SPLITS.get(text.lower(), "")
+                table.told[f"{text} {name}"] = replace(role, split=split)
     table.columns = columns
     del table.labels[label]
     return table

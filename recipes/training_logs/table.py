@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from recipes.training_logs.names import Role
+
 Cells = list[float | None]
 """One column: None where the file says nothing, NaN and infinities where it says so."""
 
@@ -20,6 +22,7 @@ class Table:
         sample_counts: Samples of a split (``train``, ``val``, ``test``), where the log tells.
         percents: Columns whose numbers stand with a percent sign.
         notes: What the reader saw and left out.
+        told: Roles that a person gave, by the names that the columns have now.
     """
 
     name: str = ""
@@ -29,6 +32,7 @@ class Table:
     sample_counts: dict[str, int] = field(default_factory=dict)
     percents: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    told: dict[str, Role] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:
@@ -46,6 +50,7 @@ class Table:
             dict(self.sample_counts),
             set(self.percents),
             list(self.notes),
+            dict(self.told),
         )
 
 

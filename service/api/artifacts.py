@@ -89,7 +89,8 @@ async def add_artifact(
     upload = context.artifacts.upload()
     try:
         await _receive(request, upload)
-        return await anyio.to_thread.run_sync(add)
+        async with context.writers:
+            return await anyio.to_thread.run_sync(add)
     except BaseException:  # who sent it may have hung up, or the process ends
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(upload.abort)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from sqlalchemy.orm import Session
 
+from service.streams import cursors
 from service.web.context import Context
 
 PAGE_LIMIT = 200
@@ -29,7 +30,16 @@ def _read(context: ContextOf) -> Iterator[Session]:
         yield session
 
 
-def _write(request: Request, context: ContextOf) -> Iterator[Session]:
+async def _writing(context: ContextOf) -> AsyncIterator[None]:
+    async with context.writers:
+        yield
+
+
+Writing = Annotated[None, Depends(_writing, scope="function")]
+"""One of the requests that may write now."""
+
+
+def _write(request: Request, context: ContextOf, turn: Writing) -> Iterator[Session]:
     with context.database.write() as session:
         request.state.write_session = session  # where the answer is kept, if it has a key
         yield session
@@ -62,7 +72,8 @@ StillGood = Annotated[IsStillGood, Depends(_still_good)]
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="Most items on the page")]
 Cursor = Annotated[
-    str | None, Query(max_length=200, description="The `next_cursor` of the page before")
+    str | None,
+    Query(max_length=cursors.MAX_LENGTH, description="The `next_cursor` of the page before"),
 ]
 
 Identifier = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]

@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from service.api.dependencies import ContextOf, Identifier, StillGood
 from service.api.routing import router
+from service.errors import NotFound
 from service.streams import events
 from service.streams.stream_position import MAX_CURSOR, MAX_SEQUENCE
 from service.streams.study_stream import MAX_GAP, Message, StudyStream, parse_named
@@ -54,7 +55,8 @@ async def stream_events(
 
     A reader that comes back sends `Last-Event-ID`, as browsers do by themselves. `reset`
     instead of events means: too much was missed, load everything again. `at` says
-    `after` which sequence the stream begins, and which one is the `newest` now.
+    `after` which sequence the stream begins, and which one is the `newest` now. It ends when
+    the study is deleted.
     """
     position = _position(last_event_id, after)
     topic = events.study_topic(study)
@@ -65,7 +67,10 @@ async def stream_events(
         seen = context.seen(topic)
         if not await is_still_good():
             return  # who comes back is answered 401
-        batch = await anyio.to_thread.run_sync(_since, context, study, position)
+        try:
+            batch = await anyio.to_thread.run_sync(_since, context, study, position)
+        except NotFound:
+            return  # it was deleted: who comes back is answered 404
         if len(batch) > MAX_GAP:
             position = batch[-1].sequence
             yield ServerSentEvent(event="reset", data=position, id=str(position))

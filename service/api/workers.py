@@ -73,12 +73,16 @@ async def claim_attempt(
         seen = context.seen(JOBS)
         if not await is_still_good():
             return unknown_token()
-        claim = await anyio.to_thread.run_sync(_claim, context, worker, request)
+        # One that hung up while it waited must not take what its slot may have got since.
+        if await http.is_disconnected():
+            return Response(status_code=204)
+        async with context.writers:
+            claim = await anyio.to_thread.run_sync(_claim, context, worker, request)
         if claim is not None:
             context.metrics.claims.inc()
             return claim
         left = deadline - loop.time()
-        if left <= 0 or context.closing.is_set() or await http.is_disconnected():
+        if left <= 0 or context.closing.is_set():
             return Response(status_code=204)
         await context.wait(seen, min(left, context.look_seconds))
 

@@ -13,7 +13,7 @@ from service.client.errors import ClientError, StillRunning
 from service.client.patience import Patience
 from service.client.stream import BEGIN, QUIET_SECONDS, impatiently, listen, wait_out
 from service.client.transport import Transport, study_path
-from service.views.models import StepPage, StudyView
+from service.views.models import StepView, StudyView
 
 DECISIVE = ("study", "step", "reset")
 """Events that are looked into at once: a verdict, or the end, may be behind them."""
@@ -121,16 +121,16 @@ class _Follower:
         """Look once; whether there is nothing more to wait for."""
         self._looked_at = time.monotonic()
         self.study = study = self._transport.get(study_path(self._uid), StudyView)
-        judged = {
-            (step.number, step.round, step.pass_number)
-            for step in study.steps
-            if step.state not in UNJUDGED
-        }
-        if judged - self._told:
-            for report in self._transport.every(study_path(self._uid, "steps"), StepPage):
-                key = (report.number, report.round, report.pass_number)
-                if key in judged - self._told:
-                    self._told.add(key)
-                    self._observer.judged(report)
+        for step in study.steps:
+            key = (step.number, step.round, step.pass_number)
+            if step.state not in UNJUDGED and key not in self._told:
+                report = self._report(*key)
+                self._told.add(key)
+                self._observer.judged(report)
         self._observer.now(study)
         return study.state.has_ended or study.state is StudyState.NEEDS_ACTION
+
+    def _report(self, number: int, round: int, pass_number: int) -> StepView:
+        """Of one run of a step: the list of all of them grows with the study."""
+        path = study_path(self._uid, f"steps/{number}")
+        return self._transport.get(path, StepView, {"round": round, "pass": pass_number})

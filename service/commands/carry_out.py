@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import threading
@@ -74,7 +75,7 @@ def carry_out(config: StudyConfig, settings: Settings, options: HereOptions) -> 
             with Client.from_server_file(settings.data_dir) as client:
                 if line := left_over_line(client.studies(limit=LOOKED_AT), config.task, place):
                     typer.echo(line, err=to_stderr)
-                with _cured(place):
+                with _cured(place), _ending_first():
                     study = served.study = client.create(config).id
                 typer.echo(f"Study {config.name} ({study}): {place.page(study)}", err=to_stderr)
                 with display_for(to_stderr=to_stderr) as display:
@@ -158,6 +159,11 @@ def _ways_on(report: StudyReport, place: Place, serve: str | None) -> Iterator[s
         yield f"  without it: {place.command(f'skip {step} --reason ...')}"
 
 
+CLOSED = ("--allow-task-files", "SEVENSTEP_ALLOWED_TASK_MODULES")
+"""What a refusal's cure names when the service was not started to run a task; others, of a
+misspelt name for one, say what to do themselves."""
+
+
 @contextmanager
 def _cured(place: Place) -> Iterator[None]:
     """The cure of a refused task file names the service that runs, which has to end first."""
@@ -166,7 +172,8 @@ def _cured(place: Place) -> Iterator[None]:
     try:
         yield
     except Refused as error:
-        if error.field != "task" or place.is_own:
+        is_closed = any(word in (error.cure or "") for word in CLOSED)
+        if error.field != "task" or place.is_own or not is_closed:
             raise
         raise ClientError(
             f"the service at {place.file.address} (process {place.file.pid}) does not run this"
@@ -196,8 +203,29 @@ def interrupted(config: StudyConfig, study: str | None, place: Place | None) -> 
 
 _interrupted = threading.Event()
 """Set by the signal: an exception raised in a callback of the interpreter's is swallowed."""
+WAITING = b"\nEnding as soon as the study is created; a second Ctrl-C does not wait.\n"
+_has_to_end = threading.Event()
+"""Set while something is under way that the first signal must not cut off."""
 
 
 def _interrupt(number: int, frame: object) -> None:
+    is_first = not _interrupted.is_set()
     _interrupted.set()
-    raise KeyboardInterrupt
+    if not (is_first and _has_to_end.is_set()):
+        raise KeyboardInterrupt
+    os.write(2, WAITING)
+
+
+@contextmanager
+def _ending_first() -> Iterator[None]:
+    """Have an interruption wait until what is under way has ended; a second one does not wait.
+
+    Cut off before its answer, a request would leave a study that nobody here knows of.
+    """
+    _has_to_end.set()
+    try:
+        yield
+    finally:
+        _has_to_end.clear()
+    if _interrupted.is_set():
+        raise KeyboardInterrupt

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REASONS = {
     "budget": "the budget is spent",
     "rounds": "all its rounds are done",
-    "healthy": "the best setting is well trained and nothing is left to mend",
+    "perfect": "every validation sample is right, and nothing can better it",
     "no_gain": "the last rounds gained nothing beyond the noise",
     "advice_exhausted": "there is no advice left that was not tried",
     "skipped": "its last change was skipped",

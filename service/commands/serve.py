@@ -113,6 +113,8 @@ def conductor(
         return
     set_up(level=settings.log_level, format=settings.log_format)
     from service.conductor.conductor import Conductor
+    from service.database.lock import lock_data_dir
+    from service.settings import prepare_data_dir
     from service.web.context import open_context
 
     stop = threading.Event()
@@ -121,15 +123,17 @@ def conductor(
     if exit_with_stdin:
         threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
     with clear_errors():
-        context = open_context(settings)
-        if context.database.is_sqlite:
+        if settings.is_sqlite:
             fail(
                 "a SQLite file belongs to one process, and `sevenstep serve` moves its studies"
                 " on; set SEVENSTEP_DATABASE_URL to a Postgres database"
             )
-        pulse = Pulse(pulse_file(settings.data_dir))
-        Conductor(context.database, settings=settings, pulse=pulse).run(stop)
-        context.database.dispose()
+        prepare_data_dir(settings)
+        with lock_data_dir(settings):
+            context = open_context(settings)
+            pulse = Pulse(pulse_file(settings.data_dir))
+            Conductor(context.database, settings=settings, pulse=pulse).run(stop)
+            context.database.dispose()
 
 
 def num_slots(slots: str) -> int | None:

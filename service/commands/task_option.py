@@ -80,7 +80,8 @@ def describe_task(
         fail(f"{problem.where}{problem.message}\nCure: {problem.cure}")
     fail(
         f"the task could not be described (exit code {done.returncode});"
-        " is the worker half installed? pip install 'sevenstep[worker]'"
+        " is the worker half installed? In Sevenstep's checkout:"
+        " pip install -c constraints.txt '.[worker]'"
     )
 
 

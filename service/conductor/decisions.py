@@ -13,8 +13,9 @@ from recipes.space import SearchSpace
 from recipes.step import Continued, StepPlan, StepReport
 from recipes.study_space import study_space
 from recipes.trial import TrialState
+from service.conductor.earlier_trials import SEARCHES
 from service.conductor.recipe import Recipe
-from service.conductor.snapshot import SEARCHES, Snapshot, StepSnapshot
+from service.conductor.snapshot import Snapshot, StepSnapshot
 
 log = logging.getLogger(__name__)
 

@@ -13,30 +13,26 @@ from sqlalchemy.orm import Session
 from recipes.budget import BudgetState
 from recipes.curve import Curve, CurveKey
 from recipes.description import TaskDescription
-from recipes.search.memory import SearchMemory, left_out
+from recipes.evidence.study_curves import best_number
+from recipes.search.memory import left_out
 from recipes.space import SearchSpace
 from recipes.step import (
     LeftOut,
     Step,
     StepContext,
-    StepKind,
     StepReport,
     StepState,
     TrialResult,
 )
 from recipes.study import StudyConfig, StudyState
+from service.conductor.earlier_trials import earlier_trials
 from service.conductor.recipe import Recipe
 from service.database.models import StepRun, Trial
-from service.repositories import curves, step_runs, step_work, studies, trials
+from service.repositories import curves, step_runs, studies, trials
 from service.repositories.stored import config_of, description_of, outcome_of
 from service.repositories.studies import ACTIVE
 from service.settings import Settings
 from service.use_cases.spending import budget_state
-
-SEARCHES = tuple(
-    kind.number for kind in (StepKind.COARSE_SEARCH, StepKind.FINE_SEARCH, StepKind.LOOP)
-)
-"""Steps whose trials a later step may look back at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +145,12 @@ def _step(
     description: TaskDescription,
 ) -> StepSnapshot:
     by_id = {run.id: run for run in runs}
-    whole = {current.id}
-    remembered: dict[int, SearchMemory] = {}
-    if step.reads_search:
-        searches = {
-            run.id for run in runs if run.number in SEARCHES and run.state is not StepState.STALE
-        }
-        if not step.reads_curves:
-            remembered = _remembered(session, by_id, current, description, searches)
-        whole |= searches - remembered.keys()
-    numbers = {number for each in remembered.values() for number in each.kept}
-    found = trials.of_step_runs(session, current.study_id, whole, numbers)
+    earlier = earlier_trials(
+        session, by_id, current, step=step, history=history, description=description
+    )
+    found = trials.of_step_runs(
+        session, current.study_id, {current.id, *earlier.whole}, earlier.numbers
+    )
     rows = [row for row in found if row.outcome is not None]
     own = [row for row in rows if row.step_run_id == current.id]
     others = [row for row in rows if row.step_run_id != current.id]
@@ -175,6 +166,7 @@ def _step(
             ),
         ]
     joined = curves.effective(session, [row.id for row in drawn]) if drawn else {}
+    search = _results(others, by_id, joined)
     return StepSnapshot(
         id=current.id,
         number=current.number,
@@ -182,36 +174,24 @@ def _step(
         pass_number=current.pass_number,
         started_at=current.started_at,
         trials=_results(own, by_id, joined),
-        search=_results(others, by_id, joined),
-        left_out=left_out(remembered.values()),
+        search=search,
+        left_out=left_out(
+            earlier.memories.values(),
+            description,
+            read=[
+                trial
+                for row, trial in zip(others, search, strict=True)
+                if earlier.is_unremembered(row)
+            ],
+        ),
         keys={row.number: row.id for row in own},
     )
 
 
-def _remembered(
-    session: Session,
-    runs: Mapping[int, StepRun],
-    current: StepRun,
-    description: TaskDescription,
-    searches: Collection[int],
-) -> dict[int, SearchMemory]:
-    """Those of some searches of which a few trials will do.
-
-    Earlier passes of the step under way are its own trials: it judges them all together.
-    """
-    return {
-        run_id: memory
-        for run_id, memory in step_work.memories(session, current.study_id).items()
-        if run_id in searches and memory.fits(description)
-        if (runs[run_id].number, runs[run_id].round) != (current.number, current.round)
-    }
-
-
 def _best_setting(history: Sequence[StepReport], rows: Collection[Trial]) -> str | None:
     """The best setting so far, as the rows of its trials hold it. It may be an earlier round's."""
-    results = [report.result for report in history if report.result is not None]
-    numbers = {results[-1].best.trial} if results else set()
-    return next((row.params for row in rows if row.number in numbers), None)
+    number = best_number(history)
+    return next((row.params for row in rows if row.number == number), None)
 
 
 def _results(

@@ -90,7 +90,9 @@ async def _act(
             act(session, fields)
 
     try:
-        await anyio.to_thread.run_sync(write, await read_form(request))
+        fields = await read_form(request)
+        async with context.writers:
+            await anyio.to_thread.run_sync(write, fields)
     except ServiceError as error:
         return render(
             request,

@@ -41,7 +41,7 @@ def form_token(request: Request) -> str:
 
     Empty for a request without a session: then nothing is accepted either.
     """
-    secret = session_cookie(request.headers)
+    secret = session_cookie(request.scope)
     return "" if secret is None else hmac.new(secret.encode(), b"form", sha256).hexdigest()
 
 

@@ -13,7 +13,7 @@ from service.pages.rendering import render
 from service.use_cases import tokens
 from service.web.context import Context
 from service.web.problems import problem_response
-from service.web.security import COOKIE, has_own_origin
+from service.web.security import cookie_name, has_own_origin
 
 routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -52,7 +52,8 @@ async def login(request: Request, context: ContextOf) -> Response:
     except ValueError:  # our form has two
         return _sign_in(request, None, "/studies", by_link=False)
     token, target = fields.get("token", [""])[0], fields.get("next", ["/studies"])[0]
-    secret = await anyio.to_thread.run_sync(_open, context, token.strip())
+    async with context.writers:
+        secret = await anyio.to_thread.run_sync(_open, context, token.strip())
     return _sign_in(request, secret, target, by_link=False)
 
 
@@ -61,7 +62,13 @@ def logout(request: Request, session: WriteSession) -> Response:
     """Sign a browser out: its session is worthless from now on, in every copy of its cookie."""
     tokens.revoke(session, request.state.access.owner)
     answer = RedirectResponse(_own_address(request, "/login"), status_code=303)
-    answer.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_is_secure(request))
+    answer.delete_cookie(
+        cookie_name(request.scope),
+        path=_root(request) or "/",
+        httponly=True,
+        samesite="strict",
+        secure=_is_secure(request),
+    )
     return answer
 
 
@@ -86,9 +93,10 @@ def _sign_in(request: Request, secret: str | None, target: str, *, by_link: bool
         else RedirectResponse(address, status_code=303)
     )
     answer.set_cookie(
-        COOKIE,
+        cookie_name(request.scope),
         secret,
         max_age=int(tokens.SESSION_LIFETIME.total_seconds()),
+        path=_root(request) or "/",
         httponly=True,
         samesite="strict",
         secure=_is_secure(request),
@@ -111,9 +119,14 @@ def _is_secure(request: Request) -> bool:
     return request.url.scheme == "https"
 
 
+def _root(request: Request) -> str:
+    """The path that a proxy put before the service's own; empty without one."""
+    root: str = request.scope.get("root_path", "")
+    return root.rstrip("/")
+
+
 def _own_address(request: Request, target: str) -> str:
-    root: str = request.scope.get("root_path", "").rstrip("/")
-    path = own_path(target)
+    root, path = _root(request), own_path(target)
     return path if root and path.startswith(f"{root}/") else root + path
 
 

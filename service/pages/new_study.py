@@ -39,7 +39,8 @@ def new_study_page(
 async def create_study_form(request: Request, context: ContextOf) -> Response:
     """Create the study, or show what was typed with its request, and what does not fit."""
     fields = await read_form(request)
-    return await anyio.to_thread.run_sync(_answer, request, context, dict(fields))
+    async with context.writers:
+        return await anyio.to_thread.run_sync(_answer, request, context, dict(fields))
 
 
 def _answer(request: Request, context: Context, fields: dict[str, str]) -> Response:

@@ -64,7 +64,7 @@ def _running(study: StudyView) -> str:
 STOPPED_BY: Mapping[str, str] = {
     "budget": "The budget is spent.",
     "rounds": "All its rounds are done.",
-    "healthy": "The curves are healthy and nothing is left to change.",
+    "perfect": "Every validation sample is right: nothing can better it.",
     "no_gain": "Another round would gain nothing beyond the noise.",
     "advice_exhausted": "Everything the curves advise has been tried.",
     "no_value": "No trial ended with a value.",

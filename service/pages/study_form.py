@@ -12,14 +12,14 @@ from pydantic import ValidationError
 
 from recipes.errors import InvalidSetting
 from recipes.space import ParameterValue
-from recipes.study import LAST_STEP, StudyConfig
+from recipes.study import LAST_STEP, StudyConfig, check_texts
 from recipes.study_space import check_settings
 from service.errors import InvalidInput
 from service.settings import Settings
 from service.use_cases.task_policy import check_new_task
 from service.web.wording import message_of
 
-LOG_FROM = 100.0
+LOG_FROM = 100
 """A range whose ends lie this many times apart is logarithmic unless ``linear`` is said: such
 values are thought of by their powers of ten (method.md, step 4: search in log space)."""
 RANGE = re.compile(
@@ -93,6 +93,7 @@ def filled(fields: Mapping[str, str], settings: Settings) -> StudyForm:
     try:
         config = StudyConfig.model_validate(form.payload)
         check_new_task(config.task, settings, config.task_args)
+        check_texts(config)
         check_settings(config)
     except ValidationError as error:
         for found in error.errors(include_url=False):
@@ -217,7 +218,7 @@ def _meant(text: str) -> Any:
         raise ValueError(f"{sorted(unknown)[0]} is none of {known}")
     is_whole = isinstance(low, int) and isinstance(high, int)
     meant: dict[str, Any] = {"kind": "int" if is_whole else "float", "low": low, "high": high}
-    if "log" in words or ("linear" not in words and low > 0 and high / low >= LOG_FROM):
+    if "log" in words or ("linear" not in words and low > 0 and high >= LOG_FROM * low):
         meant["log"] = True
     return meant | {word: True for word in ("hard", "zero") if word in words}
 

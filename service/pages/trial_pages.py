@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from recipes.space import SearchSpace
 from recipes.trial import TrialPurpose, TrialState
-from service.api.dependencies import Identifier, ReadSession, TrialNumber
+from service.api.dependencies import Cursor, Identifier, ReadSession, TrialNumber
 from service.errors import InvalidInput
 from service.pages.how_trained import how_trained
 from service.pages.layers import layer_tables
@@ -46,7 +46,7 @@ def trials_page(
     state: Annotated[str, Query(max_length=20)] = "",
     purpose: Annotated[str, Query(max_length=20)] = "",
     sort: Annotated[str, Query(max_length=200)] = "number",
-    cursor: Annotated[str | None, Query(max_length=400)] = None,
+    cursor: Cursor = None,
 ) -> Response:
     """A study's trials, a page at a time. A form's empty fields mean all."""
     study = studies.get(session, study_id)

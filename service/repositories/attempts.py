@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from sqlalchemy import and_, case, func, insert, literal, null, select, update
+from sqlalchemy import (
+    Table,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from recipes.run import JobKind
@@ -69,7 +80,7 @@ class TrialAttempt(NamedTuple):
     resume_iteration: int
 
 
-_HELD_COLUMNS = (
+HELD_COLUMNS = (
     Attempt.id,
     Attempt.uid,
     Attempt.number,
@@ -85,25 +96,23 @@ _HELD_COLUMNS = (
 )
 
 
+# Statements of what happens with every job are made once: making them took longer than SQLite's
+# part.
+_WITH_JOB = select(*HELD_COLUMNS).join(Job, Job.id == Attempt.job_id)
+BY_UID = _WITH_JOB.where(Attempt.uid == bindparam("of_uid"))
+
+
 def get(session: Session, uid: str) -> Held:
     """An attempt by its public name; it must be there."""
-    return Held._make(
-        session.execute(
-            select(*_HELD_COLUMNS).join(Job, Job.id == Attempt.job_id).where(Attempt.uid == uid)
-        ).one()
-    )
+    return Held._make(session.execute(BY_UID, {"of_uid": uid}).one())
 
 
-def held_by(session: Session, worker_id: int, slot: int | None = None) -> list[Held]:
-    """What a worker (or one of its slots) holds, study by study."""
-    query = (
-        select(*_HELD_COLUMNS)
-        .join(Job, Job.id == Attempt.job_id)
-        .where(Attempt.worker_id == worker_id, Attempt.state.in_(HELD))
-        .order_by(Job.study_id, Attempt.id)  # studies are locked in this order
+def held_by(session: Session, worker_id: int) -> list[Held]:
+    """What a worker holds, study by study."""
+    query = _WITH_JOB.where(Attempt.worker_id == worker_id, Attempt.state.in_(HELD)).order_by(
+        Job.study_id,
+        Attempt.id,  # studies are locked in this order
     )
-    if slot is not None:
-        query = query.where(Attempt.slot == slot)
     return [Held._make(row) for row in session.execute(query)]
 
 
@@ -183,20 +192,34 @@ def end(
     """
     seconds = max(0.0, (now - held.started_at).total_seconds()) if held.started_at else 0.0
     session.execute(
-        update(Attempt)
-        .where(Attempt.id == held.attempt_id)
-        .values(
-            state=state,
-            ended_at=now,
-            seconds=seconds,
-            lease_expires_at=None,
-            cause=cause,
-            error=error,
-            traceback=traceback,
-        )
-        .execution_options(synchronize_session=False)
+        _END,
+        {
+            "of_attempt": held.attempt_id,
+            "new_state": state,
+            "now": now,
+            "new_seconds": seconds,
+            "new_cause": cause,
+            "new_error": error,
+            "new_traceback": traceback,
+        },
     )
     return seconds
+
+
+_ATTEMPTS = cast(Table, Attempt.__table__)
+_END = (
+    update(_ATTEMPTS)
+    .where(_ATTEMPTS.c.id == bindparam("of_attempt"))
+    .values(
+        state=bindparam("new_state"),
+        ended_at=bindparam("now"),
+        seconds=bindparam("new_seconds"),
+        lease_expires_at=null(),
+        cause=bindparam("new_cause"),
+        error=bindparam("new_error"),
+        traceback=bindparam("new_traceback"),
+    )
+)
 
 
 def cancel_all(session: Session, study_id: int, now: datetime) -> None:
@@ -294,34 +317,38 @@ def set_members(
 ) -> None:
     """Write where each member of a handed-out attempt goes on from."""
     if members:
-        session.execute(
-            insert(AttemptMember), [{"attempt_id": attempt_id, **member} for member in members]
-        )
+        session.execute(_ADD_MEMBERS, [{"attempt_id": attempt_id, **each} for each in members])
+
+
+_ADD_MEMBERS = insert(cast(Table, AttemptMember.__table__))
 
 
 def members(session: Session, attempt_id: int) -> list[AttemptMemberView]:
     """A handed-out attempt's members, by trial number."""
-    rows = session.execute(
-        select(
-            Trial.number,
-            Trial.id,
-            Trial.state,
-            JobMember.state.not_in(OPEN_TRIAL_STATES),
-            AttemptMember.resume_epoch,
-            AttemptMember.resume_iteration,
-            Artifact.uid,
-        )
-        .join(Attempt, Attempt.id == AttemptMember.attempt_id)
-        .join(Trial, Trial.id == AttemptMember.trial_id)
-        .join(
-            JobMember,
-            and_(JobMember.job_id == Attempt.job_id, JobMember.trial_id == Trial.id),
-        )
-        .outerjoin(Artifact, Artifact.id == AttemptMember.artifact_id)
-        .where(AttemptMember.attempt_id == attempt_id)
-        .order_by(Trial.number)
-    )
+    rows = session.execute(_MEMBERS, {"of_attempt": attempt_id})
     return [AttemptMemberView._make(row) for row in rows]
+
+
+_MEMBERS = (
+    select(
+        Trial.number,
+        Trial.id,
+        Trial.state,
+        JobMember.state.not_in(OPEN_TRIAL_STATES),
+        AttemptMember.resume_epoch,
+        AttemptMember.resume_iteration,
+        Artifact.uid,
+    )
+    .join(Attempt, Attempt.id == AttemptMember.attempt_id)
+    .join(Trial, Trial.id == AttemptMember.trial_id)
+    .join(
+        JobMember,
+        and_(JobMember.job_id == Attempt.job_id, JobMember.trial_id == Trial.id),
+    )
+    .outerjoin(Artifact, Artifact.id == AttemptMember.artifact_id)
+    .where(AttemptMember.attempt_id == bindparam("of_attempt"))
+    .order_by(Trial.number)
+)
 
 
 def of_trial(session: Session, trial_id: int) -> list[TrialAttempt]:
@@ -338,9 +365,11 @@ def of_trial(session: Session, trial_id: int) -> list[TrialAttempt]:
 
 def heard(session: Session, attempt_id: int, now: datetime) -> None:
     """Note the first word from the worker about an attempt."""
-    session.execute(
-        update(Attempt)
-        .where(Attempt.id == attempt_id)
-        .values(heard_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    session.execute(_HEARD, {"of_attempt": attempt_id, "now": now})
+
+
+_HEARD = (
+    update(_ATTEMPTS)
+    .where(_ATTEMPTS.c.id == bindparam("of_attempt"))
+    .values(heard_at=bindparam("now"))
+)

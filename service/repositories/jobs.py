@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from recipes.run import JobKind
@@ -56,22 +56,28 @@ def run_of(session: Session, job_id: int) -> str | None:
 
 def start(session: Session, job_id: int) -> None:
     """A job's first attempt was handed out."""
-    session.execute(
-        update(Job)
-        .where(Job.id == job_id, Job.state == TrialState.WAITING)
-        .values(state=TrialState.RUNNING)
-        .execution_options(synchronize_session=False)
-    )
+    session.execute(_START, {"of_job": job_id})
+
+
+# Made once, and of tables: with each job, making them took longer than SQLite's part.
+_JOBS = cast(Table, Job.__table__)
+_START = (
+    update(_JOBS)
+    .where(_JOBS.c.id == bindparam("of_job"), _JOBS.c.state == TrialState.WAITING)
+    .values(state=TrialState.RUNNING)
+)
 
 
 def end(session: Session, job_id: int, state: TrialState, now: datetime) -> None:
     """No attempt at the job will be made any more."""
-    session.execute(
-        update(Job)
-        .where(Job.id == job_id, Job.state.in_(OPEN_TRIAL_STATES))
-        .values(state=state, ended_at=now)
-        .execution_options(synchronize_session=False)
-    )
+    session.execute(_END, {"of_job": job_id, "new_state": state, "now": now})
+
+
+_END = (
+    update(_JOBS)
+    .where(_JOBS.c.id == bindparam("of_job"), _JOBS.c.state.in_(OPEN_TRIAL_STATES))
+    .values(state=bindparam("new_state"), ended_at=bindparam("now"))
+)
 
 
 def cancel_open(session: Session, study_id: int, now: datetime) -> None:

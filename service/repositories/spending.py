@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Double, case, cast, func, or_, select
+from sqlalchemy import BindParameter, Double, bindparam, case, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from recipes.step import StepKind
@@ -74,18 +74,8 @@ def by_step_run(session: Session, study_ids: Collection[int]) -> StudiesWork:
     """
     found: dict[int, dict[int | None, Work]] = defaultdict(lambda: defaultdict(Work))
     open_runs: dict[int, tuple[int, bool]] = {}
-    runs: Iterable[Any] = session.execute(  # of an outer join: numbers or None
-        select(
-            StepRun.study_id,
-            StepRun.id,
-            StepRun.number,
-            StepWork.epochs,
-            StepWork.trials,
-            StepWork.device_seconds,
-        )
-        .outerjoin(StepWork, StepWork.step_run_id == StepRun.id)
-        .where(StepRun.study_id.in_(study_ids))
-    )
+    # Of an outer join: numbers or None.
+    runs: Iterable[Any] = session.execute(_JUDGED, {"of_studies": [*study_ids]})
     for study_id, run_id, number, epochs, count, seconds in runs:
         if epochs is None:
             open_runs[run_id] = (study_id, number >= FIRST_SEARCH)
@@ -102,29 +92,55 @@ def by_step_run(session: Session, study_ids: Collection[int]) -> StudiesWork:
 
 def _trained(session: Session, step_run_ids: Collection[int]) -> Iterable[Any]:
     """Of some step runs the key, the epochs and the number of their trials."""
-    # By what one index holds: outcomes stand between a trial's other columns.
-    passes = func.sum(cast(Trial.iterations, Double) / Trial.epoch_iterations)
-    return session.execute(
-        select(Trial.step_run_id, passes, func.count())
-        .where(Trial.step_run_id.in_(step_run_ids))
-        .group_by(Trial.step_run_id)
-    )
+    return session.execute(_TRAINED, {"of_runs": [*step_run_ids]})
 
 
 def _attempted(
     session: Session, study_ids: Collection[int], step_run_ids: Collection[int]
 ) -> Iterable[Any]:
     """Of some studies' step runs, and of describing their tasks: both keys, seconds, running."""
-    is_held = case((Attempt.state.in_(HELD), 1), else_=0)
-    return session.execute(
-        select(Job.study_id, Job.step_run_id, func.sum(Attempt.seconds), func.sum(is_held))
-        .join(Attempt, Attempt.job_id == Job.id)
-        .where(
-            Job.study_id.in_(study_ids),
-            or_(Job.step_run_id.is_(None), Job.step_run_id.in_(step_run_ids)),
-        )
-        .group_by(Job.study_id, Job.step_run_id)
+    return session.execute(_ATTEMPTED, {"of_studies": [*study_ids], "of_runs": [*step_run_ids]})
+
+
+# Made once: with each decision, making them took longer than SQLite's part.
+_STUDIES: BindParameter[Any] = bindparam("of_studies", expanding=True)
+_RUNS: BindParameter[Any] = bindparam("of_runs", expanding=True)
+_JUDGED = (
+    select(
+        StepRun.study_id,
+        StepRun.id,
+        StepRun.number,
+        StepWork.epochs,
+        StepWork.trials,
+        StepWork.device_seconds,
     )
+    .outerjoin(StepWork, StepWork.step_run_id == StepRun.id)
+    .where(StepRun.study_id.in_(_STUDIES))
+)
+_TRAINED = (
+    # By what one index holds: outcomes stand between a trial's other columns.
+    select(
+        Trial.step_run_id,
+        func.sum(cast(Trial.iterations, Double) / Trial.epoch_iterations),
+        func.count(),
+    )
+    .where(Trial.step_run_id.in_(_RUNS))
+    .group_by(Trial.step_run_id)
+)
+_ATTEMPTED = (
+    select(
+        Job.study_id,
+        Job.step_run_id,
+        func.sum(Attempt.seconds),
+        func.sum(case((Attempt.state.in_(HELD), 1), else_=0)),
+    )
+    .join(Attempt, Attempt.job_id == Job.id)
+    .where(
+        Job.study_id.in_(_STUDIES),
+        or_(Job.step_run_id.is_(None), Job.step_run_id.in_(_RUNS)),
+    )
+    .group_by(Job.study_id, Job.step_run_id)
+)
 
 
 def progress(

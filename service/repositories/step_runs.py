@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from recipes.finding import Finding as FindingValue
@@ -16,9 +16,11 @@ from service.repositories.stored import report_of
 
 def of_study(session: Session, study_id: int) -> Sequence[StepRun]:
     """A study's step runs, oldest first."""
-    return session.scalars(
-        select(StepRun).where(StepRun.study_id == study_id).order_by(StepRun.id)
-    ).all()
+    return session.scalars(_OF_STUDY, {"of_study": study_id}).all()
+
+
+# Made once: with each decision, making it took longer than SQLite's part.
+_OF_STUDY = select(StepRun).where(StepRun.study_id == bindparam("of_study")).order_by(StepRun.id)
 
 
 def latest(session: Session, study_ids: Iterable[int]) -> dict[int, StepRun]:

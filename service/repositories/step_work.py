@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select, update
+from typing import cast
+
+from sqlalchemy import Table, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from recipes.search.memory import SearchMemory
@@ -34,12 +36,16 @@ def add(session: Session, study_id: int, step_run_id: int, memory: SearchMemory 
 
 def add_seconds(session: Session, step_run_id: int, seconds: float) -> None:
     """Count an attempt that ended after its step was judged; else nothing happens."""
-    session.execute(
-        update(StepWork)
-        .where(StepWork.step_run_id == step_run_id)
-        .values(device_seconds=StepWork.device_seconds + seconds)
-        .execution_options(synchronize_session=False)
-    )
+    session.execute(_ADD_SECONDS, {"of_run": step_run_id, "seconds": seconds})
+
+
+# Made once, and of the table: with each job, making it took longer than SQLite's part.
+_STEP_WORK = cast(Table, StepWork.__table__)
+_ADD_SECONDS = (
+    update(_STEP_WORK)
+    .where(_STEP_WORK.c.step_run_id == bindparam("of_run"))
+    .values(device_seconds=_STEP_WORK.c.device_seconds + bindparam("seconds"))
+)
 
 
 def memories(session: Session, study_id: int) -> dict[int, SearchMemory]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from recipes.run import JobKind
@@ -63,27 +63,54 @@ def require_id(session: Session, uid: str) -> int:
 
 def lock(session: Session, study_id: int) -> Study:
     """The study's row as it is now, held until the transaction ends."""
-    query = select(Study).where(Study.id == study_id).with_for_update()
-    return session.scalars(query.execution_options(populate_existing=True)).one()
+    return session.scalars(_LOCK, {"of_study": study_id}).one()
+
+
+# Statements of what happens with every job are made once: making them took longer than SQLite's
+# part.
+_LOCK = (
+    select(Study)
+    .where(Study.id == bindparam("of_study"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def id_of_attempt(session: Session, attempt_uid: str) -> int:
     """The key of an attempt's study. Raises NotFound."""
     study_id = None
     if is_uid(attempt_uid):
-        study_id = session.scalar(
-            select(Job.study_id)
-            .join(Attempt, Attempt.job_id == Job.id)
-            .where(Attempt.uid == attempt_uid)
-        )
+        study_id = session.scalar(_OF_ATTEMPT, {"of_attempt": attempt_uid})
     if study_id is None:
         raise NotFound("attempt", attempt_uid)
     return study_id
 
 
+_OF_ATTEMPT = (
+    select(Job.study_id)
+    .join(Attempt, Attempt.job_id == Job.id)
+    .where(Attempt.uid == bindparam("of_attempt"))
+)
+
+
 def lock_of_attempt(session: Session, attempt_uid: str) -> Study:
-    """The study of an attempt, held until the transaction ends. Raises NotFound."""
-    return lock(session, id_of_attempt(session, attempt_uid))
+    """The study of an attempt as it is now, held until the transaction ends. Raises NotFound."""
+    study = None
+    if is_uid(attempt_uid):
+        study = session.scalar(_LOCK_OF_ATTEMPT, {"of_attempt": attempt_uid})
+    if study is None:
+        raise NotFound("attempt", attempt_uid)
+    return study
+
+
+_LOCK_OF_ATTEMPT = (
+    select(Study)
+    .join(Job, Job.study_id == Study.id)
+    .join(Attempt, Attempt.job_id == Job.id)
+    .where(Attempt.uid == bindparam("of_attempt"))
+    .with_for_update(of=Study)
+    .execution_options(populate_existing=True)
+)
 
 
 def change(session: Session, study_id: int, **values: Any) -> None:
@@ -209,16 +236,12 @@ def movable_uids(session: Session) -> Sequence[str]:
 
     Trials that wait at a rung are members of no open job, so they hold nothing up.
     """
-    return session.scalars(
-        select(Study.uid)
-        .where(Study.state.in_(ACTIVE), Study.description.is_not(None), ~_is_busy())
-        .order_by(Study.id)
-    ).all()
+    return session.scalars(_MOVABLE).all()
 
 
 def is_busy(session: Session, study_id: int) -> bool:
     """Whether one of the study's jobs is under way."""
-    return session.scalar(select(Study.id).where(Study.id == study_id, _is_busy())) is not None
+    return session.scalar(_IF_BUSY, {"of_study": study_id}) is not None
 
 
 def _is_busy() -> ColumnElement[bool]:
@@ -234,3 +257,11 @@ def _is_busy() -> ColumnElement[bool]:
         Job.state.in_(OPEN_TRIAL_STATES),
     )
     return or_(has_open_member, is_described)
+
+
+_MOVABLE = (
+    select(Study.uid)
+    .where(Study.state.in_(ACTIVE), Study.description.is_not(None), ~_is_busy())
+    .order_by(Study.id)
+)
+_IF_BUSY = select(Study.id).where(Study.id == bindparam("of_study"), _is_busy())

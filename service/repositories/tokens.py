@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from recipes.wire import AttemptState
@@ -97,12 +97,14 @@ def add_unless_known(
 
 def find(session: Session, digest: str) -> Known | None:
     """What is stored of a secret, expired and revoked ones too."""
-    return _find(session, Token.sha256 == digest)
+    return _known(session.execute(_BY_DIGEST, {"of_digest": digest}).first())
 
 
 def get(session: Session, uid: str) -> Known:
     """What is stored of a token, by its public name. Raises NotFound."""
-    found = _find(session, Token.uid == uid) if is_uid(uid) else None
+    found = None
+    if is_uid(uid):
+        found = _known(session.execute(_BY_UID, {"of_uid": uid}).first())
     if found is None:
         raise NotFound("token", uid)
     return found
@@ -113,31 +115,38 @@ def by_uid(session: Session, uid: str) -> Token:
     return session.scalars(select(Token).where(Token.uid == uid)).one()
 
 
-def _find(session: Session, which: ColumnElement[bool]) -> Known | None:
-    row = session.execute(
-        select(
-            Token.id,
-            Token.uid,
-            Token.scope,
-            Token.is_session,
-            Token.opened_by_id,
-            Token.expires_at,
-            Token.revoked_at,
-            _Opener.expires_at,
-            _Opener.revoked_at,
-        )
-        .outerjoin(_Opener, _Opener.id == Token.opened_by_id)
-        .where(which)
-    ).first()
-    return None if row is None else Known(*row[:5], tuple(row[5:]))
+def _known(row: Sequence[Any] | None) -> Known | None:
+    if row is None:
+        return None
+    key, uid, scope, is_session, opened_by_id, *ends = row
+    return Known(key, uid, scope, is_session, opened_by_id, tuple(ends))
+
+
+# Made once: with each request, making them took longer than SQLite's part.
+_KNOWN = select(
+    Token.id,
+    Token.uid,
+    Token.scope,
+    Token.is_session,
+    Token.opened_by_id,
+    Token.expires_at,
+    Token.revoked_at,
+    _Opener.expires_at,
+    _Opener.revoked_at,
+).outerjoin(_Opener, _Opener.id == Token.opened_by_id)
+_BY_DIGEST = _KNOWN.where(Token.sha256 == bindparam("of_digest"))
+_BY_UID = _KNOWN.where(Token.uid == bindparam("of_uid"))
 
 
 def find_attempt(session: Session, digest: str) -> AttemptHeld | None:
     """The attempt that was handed out with a token."""
-    row = session.execute(
-        select(Attempt.uid, Attempt.state, Attempt.ended_at).where(Attempt.token_sha256 == digest)
-    ).first()
+    row = session.execute(_ATTEMPT, {"of_digest": digest}).first()
     return None if row is None else AttemptHeld._make(row)
+
+
+_ATTEMPT = select(Attempt.uid, Attempt.state, Attempt.ended_at).where(
+    Attempt.token_sha256 == bindparam("of_digest")
+)
 
 
 def named(session: Session, name: str, scope: str) -> Sequence[str]:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple, TypeVarTuple
+from typing import NamedTuple, TypeVarTuple, cast
 
-from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
-from recipes.outcome import MemberOutcome
 from recipes.trial import TrialCause, TrialPurpose, TrialState
 from service.database.models import Curve, CurvePoint, JobMember, StepRun, Trial
-from service.database.statements import plain_text
-from service.database.types import OPEN_TRIAL_STATES
+from service.database.types import OPEN_TRIAL_STATES, UtcDateTime
 from service.errors import NotFound
 
 MAX_NUMBER = 2**31 - 1
@@ -23,11 +31,12 @@ Columns = TypeVarTuple("Columns")
 
 
 class Member(NamedTuple):
-    """A trial of a job, and whether it goes on."""
+    """A trial of a job, whether it goes on, and whether it was handed out before."""
 
     trial_id: int
     number: int
     state: TrialState
+    has_begun: bool
 
 
 class Count(NamedTuple):
@@ -35,13 +44,6 @@ class Count(NamedTuple):
 
     ended: int
     total: int
-
-
-class Recorded(NamedTuple):
-    """An outcome, and the value by which a trial is compared (None: it has none)."""
-
-    outcome: MemberOutcome
-    value: float | None
 
 
 class Light(NamedTuple):
@@ -95,87 +97,42 @@ ALL = Chosen()
 
 def open_members(session: Session, job_id: int) -> list[Member]:
     """A job's members whose part in it is not done, by trial number."""
-    rows = session.execute(
-        select(Trial.id, Trial.number, Trial.state)
-        .join(JobMember, JobMember.trial_id == Trial.id)
-        .where(JobMember.job_id == job_id, JobMember.state.in_(OPEN_TRIAL_STATES))
-        .order_by(Trial.number)
-    )
-    return [Member(*row) for row in rows]
+    rows = session.execute(_OPEN_MEMBERS, {"of_job": job_id})
+    return [Member._make(row) for row in rows]
+
+
+# Made once, and changes of tables: with each job, making them took longer than SQLite's part.
+_OPEN_MEMBERS = (
+    select(Trial.id, Trial.number, Trial.state, Trial.started_at.is_not(None))
+    .join(JobMember, JobMember.trial_id == Trial.id)
+    .where(JobMember.job_id == bindparam("of_job"), JobMember.state.in_(OPEN_TRIAL_STATES))
+    .order_by(Trial.number)
+)
 
 
 def start(session: Session, job_id: int, trial_ids: Sequence[int], now: datetime) -> None:
     """Mark trials and their membership as running."""
-    session.execute(
-        update(Trial)
-        .where(Trial.id.in_(trial_ids), Trial.state == TrialState.WAITING)
-        .values(state=TrialState.RUNNING, started_at=func.coalesce(Trial.started_at, now))
-        .execution_options(synchronize_session=False)
-    )
-    session.execute(
-        update(JobMember)
-        .where(JobMember.job_id == job_id, JobMember.state == TrialState.WAITING)
-        .values(state=TrialState.RUNNING)
-        .execution_options(synchronize_session=False)
-    )
+    session.execute(_START, {"of_trials": [*trial_ids], "now": now})
+    session.execute(_START_MEMBERS, {"of_job": job_id})
 
 
-def record(session: Session, outcomes: Mapping[int, Recorded], now: datetime) -> None:
-    """Write how trials ended, or how far those came that wait at a rung.
-
-    Those that have ended already keep their first outcome. A member's part in its job is
-    done either way; one that waits leaves it ``complete`` without a cause.
-
-    Args:
-        session: A write session that holds the study's row.
-        outcomes: By the trials' keys.
-        now: When.
-    """
-    if not outcomes:
-        return
-    connection = session.connection()
-    rows = [
-        {
-            "trial_key": trial_id,
-            "new_state": outcome.state,
-            "new_cause": outcome.cause,
-            "new_outcome": outcome.model_dump_json(),
-            "new_iterations": outcome.iterations,
-            "new_value": value,
-            "new_engine": outcome.engine,
-            "new_engine_reason": plain_text(outcome.engine_reason),
-            "now": now if outcome.state.has_ended else None,
-            "member_state": outcome.state if outcome.state.has_ended else TrialState.COMPLETE,
-        }
-        for trial_id, (outcome, value) in outcomes.items()
-    ]
-    trial = Trial.__table__
-    connection.execute(
-        trial.update()  # type: ignore[attr-defined]
-        .where(trial.c.id == bindparam("trial_key"), _is_open(trial.c.state))
-        .values(
-            state=bindparam("new_state"),
-            cause=bindparam("new_cause"),
-            outcome=bindparam("new_outcome"),
-            iterations=bindparam("new_iterations"),
-            value=bindparam("new_value"),
-            # An outcome that does not say it leaves what an earlier one said.
-            engine=func.coalesce(bindparam("new_engine", type_=Text), trial.c.engine),
-            # Without a reason of the worker's, what was noted when the attempt was handed out.
-            engine_reason=func.coalesce(
-                bindparam("new_engine_reason", type_=Text), trial.c.engine_reason
-            ),
-            ended_at=bindparam("now"),
-        ),
-        [{key: row[key] for key in row if key != "member_state"} for row in rows],
+_TRIALS, _MEMBERS = cast(Table, Trial.__table__), cast(Table, JobMember.__table__)
+_START = (
+    update(_TRIALS)
+    .where(
+        _TRIALS.c.id.in_(bindparam("of_trials", expanding=True)),
+        _TRIALS.c.state == TrialState.WAITING,
     )
-    member = JobMember.__table__
-    connection.execute(
-        member.update()  # type: ignore[attr-defined]
-        .where(member.c.trial_id == bindparam("trial_key"), _is_open(member.c.state))
-        .values(state=bindparam("member_state"), cause=bindparam("new_cause")),
-        [{key: row[key] for key in ("trial_key", "member_state", "new_cause")} for row in rows],
+    .values(
+        state=TrialState.RUNNING,
+        started_at=func.coalesce(_TRIALS.c.started_at, bindparam("now", type_=UtcDateTime)),
     )
+)
+_START_MEMBERS = (
+    update(_MEMBERS)
+    .where(_MEMBERS.c.job_id == bindparam("of_job"), _MEMBERS.c.state == TrialState.WAITING)
+    .values(state=TrialState.RUNNING)
+)
 
 
 def note_engine_reason(session: Session, trial_ids: Sequence[int], reason: str | None) -> None:
@@ -328,6 +285,33 @@ def of_step_runs(
     )
 
 
+def foremost(
+    session: Session,
+    study_id: int,
+    step_run_ids: Collection[int],
+    count: int,
+    *,
+    maximise: bool,
+) -> set[int]:
+    """Numbers of the best trials of some step runs, and of the first that ended without a value.
+
+    Args:
+        session: Any session.
+        study_id: The study, by whose index of values they are found.
+        step_run_ids: All together.
+        count: Most of either kind.
+        maximise: Whether a higher value is better. Of equals the first made comes first.
+    """
+    if not step_run_ids:
+        return set()
+    of_them = (Trial.study_id == study_id, Trial.step_run_id.in_(step_run_ids))
+    query = select(Trial.number).where(*of_them).limit(count)
+    order = Trial.value.desc() if maximise else Trial.value
+    best = query.where(Trial.value.is_not(None)).order_by(order, Trial.number)
+    without = query.where(Trial.value.is_(None), Trial.outcome.is_not(None)).order_by(Trial.number)
+    return {*session.scalars(best), *session.scalars(without)}
+
+
 def ids(session: Session, study_id: int, numbers: Collection[int]) -> dict[int, int]:
     """Keys of some of a study's trials, by number."""
     if not numbers:
@@ -361,8 +345,3 @@ def last_iterations(session: Session, trial_ids: Iterable[int]) -> dict[int, int
         .group_by(Curve.trial_id)
     )
     return dict(rows.all())
-
-
-def _is_open(column: ColumnElement[TrialState]) -> ColumnElement[bool]:
-    """The same as ``in_``, which a statement run with many parameter sets cannot hold."""
-    return or_(*(column == state for state in OPEN_TRIAL_STATES))

@@ -14,7 +14,7 @@ from types import FrameType
 
 import uvicorn
 
-from service.database.lock import lock_database
+from service.database.lock import lock_data_dir, lock_database
 from service.errors import StartupError
 from service.local_engine import LocalEngine, agent_name
 from service.server import server_file
@@ -68,7 +68,11 @@ def serve(
         StartupError: It cannot serve; the message names the cure.
     """
     prepare_data_dir(settings)
-    with lock_database(settings), _listen_near(settings, num_more_ports) as listener:
+    with (
+        lock_database(settings),
+        lock_data_dir(settings),
+        _listen_near(settings, num_more_ports) as listener,
+    ):
         context = open_context(settings)
         file = _introduce(context, _address(listener))
         engine = _engine(context, file.address, slots) if with_worker else None

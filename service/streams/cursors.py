@@ -9,6 +9,8 @@ from service.errors import InvalidInput
 
 MAX_LIMIT = 1000
 """Most items of a page."""
+MAX_LENGTH = 1_200
+"""Characters of the longest: of trials by a hyperparameter with 200 characters of four bytes."""
 
 
 def encode(kind: str, position: int) -> str:
@@ -26,7 +28,7 @@ def decode(kind: str, cursor: str | None) -> int | None:
         return None
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        found, _, position = base64.urlsafe_b64decode(padded).decode("ascii").partition(":")
+        found, _, position = base64.urlsafe_b64decode(padded).decode().rpartition(":")
         if found == kind and 0 <= (number := int(position)) < 2**63:
             return number
     except (ValueError, binascii.Error):

@@ -39,6 +39,8 @@ KEPT_CHECKPOINTS = 2
 """Checkpoints kept of a trial: the last, and the one before it."""
 MAX_COUNT = 2**31 - 1
 UNLIMITED = Quota()
+UNKNOWN = "unknown"
+"""Stands for an installation that kept files before anybody wrote down whose they are."""
 
 
 class StoredFile(NamedTuple):
@@ -120,11 +122,15 @@ class Upload:
 
 
 class ArtifactStore:
-    """The folder of the artifacts' bytes. File names are uids of our own making."""
+    """The folder of the artifacts' bytes. File names are uids of our own making.
+
+    A file beside it, ``artifacts.of``, holds the installations that kept files here, one a line.
+    """
 
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._root = root
+        self.holders_file = root.with_name(f"{root.name}.of")
 
     def upload(self) -> Upload:
         """Begin to store a file."""
@@ -147,10 +153,40 @@ class ArtifactStore:
         assert is_uid(uid)
         (self._root / uid).unlink(missing_ok=True)
 
+    def hold(self, installation: str, known: Set[str]) -> bool:
+        """Write down that an installation keeps files here; whether no other one ever did.
+
+        Another one's files are named in its own database: only who is alone may sweep.
+        Where nothing was written down yet, files of which this database names none are taken
+        for another one's.
+
+        Args:
+            installation: As ``service.use_cases.installation`` has it.
+            known: The names in its database.
+        """
+        holders = self._holders()
+        if installation not in holders:
+            is_another_ones = not holders and self._has_files_but_none_of(known)
+            newcomers = (UNKNOWN, installation) if is_another_ones else (installation,)
+            with self.holders_file.open("a") as file:
+                file.writelines(f"{each}\n" for each in newcomers)
+        return self._holders() == {installation}
+
+    def _has_files_but_none_of(self, known: Set[str]) -> bool:
+        # No row ever names a half-written one, which begins with a dot.
+        names = {entry.name for entry in self._root.iterdir() if not entry.name.startswith(".")}
+        return bool(names) and names.isdisjoint(known)
+
+    def _holders(self) -> set[str]:
+        try:
+            return set(self.holders_file.read_text().split())
+        except FileNotFoundError:
+            return set()
+
     def sweep(self, known: Set[str], *, older_than_seconds: float = 0.0) -> int:
         """Remove files that no row names, half-written ones too; how many.
 
-        For the start of the service, before it takes uploads.
+        For the start of the service, before it takes uploads, and where :meth:`hold` allows it.
 
         Args:
             known: The names in the database.

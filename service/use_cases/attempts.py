@@ -33,9 +33,10 @@ from service.clock import database_now
 from service.database.engine import after_commit
 from service.database.models import Study
 from service.errors import Fenced, InvalidInput
-from service.repositories import artifacts, jobs, queue, studies, trials, workers
+from service.repositories import artifacts, claims, jobs, queue, studies, trials
 from service.repositories import attempts as repository
 from service.repositories.attempts import HELD, AttemptMemberView, Held
+from service.repositories.claims import Assignment, Slot
 from service.repositories.stored import config_of
 from service.settings import Settings
 from service.streams import events
@@ -58,29 +59,34 @@ def claim(
     Raises:
         NotFound: There is no such worker: it registers again.
     """
-    worker = workers.require(session, worker_uid)
+    slot = claims.slot(session, worker_uid, request.slot)
     session.info["failpoint"] = "claim.after_commit"
     token = tokens.new_secret(tokens.ATTEMPT_PREFIX)
-    held = _still_held(session, worker.id, request.slot, settings, tokens.digest(token))
-    if held is None:
-        now = database_now(session)
-        expires = now + timedelta(seconds=settings.lease_seconds)
-        held = queue.take(
+    lease = timedelta(seconds=settings.lease_seconds)
+    uid = _still_held(session, slot, lease, settings, tokens.digest(token))
+    is_new = uid is None
+    # What was lost just now may have waited for its study's row.
+    now = database_now(session) if slot.held else slot.now
+    if uid is None:
+        uid = queue.take(
             session,
-            worker.id,
+            slot.worker_id,
             request.slot,
             now=now,
-            lease_expires_at=expires,
+            lease_expires_at=now + lease,
             token_sha256=tokens.digest(token),
             held_back=partial(held_back, session, settings),
         )
-        if held is None:
-            return None
+    if uid is None:
+        return None
+    assigned = claims.assignment(session, uid)
+    held = assigned.held
+    if is_new:
         members = _start(session, held, now)
     else:
         members = repository.members(session, held.attempt_id)
     _tell(session, held, logging.DEBUG, f"handed to slot {request.slot} of worker {worker_uid}")
-    return _claim(session, held, members, settings, token)
+    return _claim(session, assigned, members, settings, token)
 
 
 def heartbeat(
@@ -186,20 +192,22 @@ def _tell(session: Session, held: Held, level: int, what: str) -> None:
 
 
 def _still_held(
-    session: Session, worker_id: int, slot: int, settings: Settings, token_sha256: str
-) -> Held | None:
-    for held in repository.held_by(session, worker_id, slot):
-        if held.heard_at is None and held.state is AttemptState.RUNNING:
-            now = database_now(session)
-            expires = now + timedelta(seconds=settings.lease_seconds)
-            if repository.hand_out_again(
-                session,
-                held.attempt_id,
-                now=now,
-                lease_expires_at=expires,
-                token_sha256=token_sha256,
-            ):
-                return repository.get(session, held.uid)
+    session: Session, slot: Slot, lease: timedelta, settings: Settings, token_sha256: str
+) -> str | None:
+    """The attempt that the slot was handed and nobody heard of, handed to it again: its uid.
+
+    Whatever else it holds by our books is lost.
+    """
+    for held in slot.held:
+        is_unheard = held.heard_at is None and held.state is AttemptState.RUNNING
+        if is_unheard and repository.hand_out_again(
+            session,
+            held.attempt_id,
+            now=slot.now,
+            lease_expires_at=slot.now + lease,
+            token_sha256=token_sha256,
+        ):
+            return held.uid
         lose(session, held.uid, cause="left_behind", settings=settings, expired_only=False)
     return None
 
@@ -209,7 +217,8 @@ def _start(session: Session, held: Held, now: datetime) -> list[AttemptMemberVie
     members = trials.open_members(session, held.job_id)
     ids = [member.trial_id for member in members]
     # Of earlier attempts at this job, and of earlier jobs of a trial that waited at a rung.
-    newest = artifacts.newest_checkpoints(session, ids) if ids else {}
+    begun = [member.trial_id for member in members if member.has_begun]
+    newest = artifacts.newest_checkpoints(session, begun) if begun else {}
     rows: list[dict[str, int | None]] = []
     started = []
     for member in members:
@@ -243,19 +252,17 @@ def _start(session: Session, held: Held, now: datetime) -> list[AttemptMemberVie
 
 def _claim(
     session: Session,
-    held: Held,
+    assigned: Assignment,
     members: Sequence[AttemptMemberView],
     settings: Settings,
     token: str,
 ) -> Claim:
-    study = session.get_one(Study, held.study_id)
-    config = config_of(study.config)
+    held, config = assigned.held, config_of(assigned.config)
     run = None
     needed: dict[int, str] = {}
     if held.kind is JobKind.TRAIN:
-        text = jobs.run_of(session, held.job_id)
-        assert text is not None
-        whole = RunSpec.model_validate_json(text)
+        assert assigned.run is not None
+        whole = RunSpec.model_validate_json(assigned.run)
         wanted = {member.number for member in members}
         specs = tuple(spec for spec in whole.members if spec.trial in wanted)
         run = whole.model_copy(update={"members": specs})
@@ -270,12 +277,12 @@ def _claim(
         attempt=held.uid,
         fence=held.fence,
         token=token,
-        study=study.uid,
+        study=assigned.study,
         lease_seconds=settings.lease_seconds,
         job=Job(
             kind=held.kind,
             task=TaskRef(path=config.task, args=config.task_args),
-            digest=study.digest if held.kind is JobKind.TRAIN else None,
+            digest=assigned.digest if held.kind is JobKind.TRAIN else None,
             run=run,
         ),
         resume=tuple(

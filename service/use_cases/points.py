@@ -18,9 +18,11 @@ from recipes.wire import PointsAnswer, PointsRequest
 from service.clock import database_now, utc_now
 from service.database.models import Study
 from service.errors import ConflictingPoints, Fenced, InvalidInput, NotFound
-from service.repositories import attempts, curves, studies, trials, writers
+from service.repositories import attempts, curves, studies, writers
+from service.repositories import outcomes as repository
 from service.repositories.attempts import HELD
 from service.repositories.curves import CurveName
+from service.repositories.outcomes import Recorded
 from service.repositories.stored import description_of, scored
 from service.repositories.writers import Member, Writer
 from service.streams import events
@@ -130,8 +132,8 @@ def record(
     rows = {}
     for trial_id, outcome in outcomes.items():
         best = None if description is None else scored(outcome, description)
-        rows[trial_id] = trials.Recorded(outcome, None if best is None else best.value)
-    trials.record(session, rows, now)
+        rows[trial_id] = Recorded(outcome, None if best is None else best.value)
+    repository.record(session, rows, now)
     ended = [trial_id for trial_id, each in outcomes.items() if each.state.has_ended]
     forget_checkpoints(session, ended)
 

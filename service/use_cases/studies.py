@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from recipes.errors import InvalidSetting
 from recipes.run import JobKind
-from recipes.study import StudyConfig, StudyState
+from recipes.study import StudyConfig, StudyState, check_texts
 from recipes.study_space import check_settings
 from service.clock import database_now, utc_now
 from service.database.models import Study
@@ -42,9 +42,11 @@ def create(session: Session, config: StudyConfig) -> StudyView:
     """Begin a study: its row and its first job, describe. Nothing else can be known yet.
 
     Raises:
-        InvalidInput: A value of a hyperparameter that the trainer knows cannot be.
+        InvalidInput: A text cannot be stored, or a value of a hyperparameter that the trainer
+            knows cannot be.
     """
     try:
+        check_texts(config)
         check_settings(config)
     except InvalidSetting as error:
         raise InvalidInput(error.field, error.value, error.cure) from error

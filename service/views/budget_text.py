@@ -6,6 +6,7 @@ import re
 
 from recipes.budget import Budget, Spent
 from recipes.errors import InvalidSetting
+from recipes.value import LARGEST_NUMBER
 from recipes.words import number, plural
 
 FORMS = "write 90s, 15m, 1h30m, 200epochs, 64trials, 2device-hours, or some joined by +"
@@ -26,7 +27,8 @@ def parse_budget(text: str) -> Budget:
         text: Amounts joined by ``+``, each of another kind. Blanks do not count.
 
     Raises:
-        InvalidSetting: An amount that is none of these, that is 0, or a kind given twice.
+        InvalidSetting: An amount that is none of these, that is 0 or beyond any number of
+            torch's, or a kind given twice.
     """
     limits: dict[str, float] = {}
     for part in text.split("+"):
@@ -35,6 +37,8 @@ def parse_budget(text: str) -> Budget:
             raise InvalidSetting("--budget", text, "it limits one thing twice; give it once")
         if not amount > 0:
             raise InvalidSetting("--budget", text, "give more than 0")
+        if amount > LARGEST_NUMBER:
+            raise InvalidSetting("--budget", text, f"give at most {LARGEST_NUMBER} of a kind")
         limits[kind] = amount
     return Budget.model_validate(limits)
 

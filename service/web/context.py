@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -17,9 +19,14 @@ from service.streams.events import Hub
 from service.use_cases import counts
 from service.use_cases.artifacts import ArtifactStore
 from service.use_cases.counts import Counts
+from service.use_cases.installation import installation_of
 from service.use_cases.tokens import TOKENS
 from service.web.points_writer import PointsWriter
 
+log = logging.getLogger(__name__)
+
+MOST_WRITERS = 20
+"""Requests that write at a time: half of the threads that requests have."""
 UPLOAD_SECONDS = 3600.0
 """Longest that a file may have no row yet: its upload, and the transaction after it."""
 ALONE_LOOK_SECONDS = 5.0
@@ -37,7 +44,9 @@ class Context:
 
     ``closing`` is set as soon as the process is asked to end, so that streams and long
     polls answer at once instead of holding it up. ``pulse`` is that of this process's
-    conductor, where it has one.
+    conductor, where it has one. ``installation`` is the database's, the same in every process
+    on it. ``writers`` is held by requests that write: each may hold a thread while it waits for
+    the one before it, which needs another one to end.
     """
 
     settings: Settings
@@ -46,8 +55,10 @@ class Context:
     artifacts: ArtifactStore
     metrics: Metrics
     points: PointsWriter
+    installation: str
     pulse: Pulse = field(default_factory=Pulse)
     closing: threading.Event = field(default_factory=threading.Event)
+    writers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_WRITERS))
 
     def seen(self, topic: str) -> dict[str, int]:
         """What a waiter has seen of a topic, and of revoked tokens: its own may be among them."""
@@ -95,11 +106,8 @@ def open_context(settings: Settings) -> Context:
         if not database.is_sqlite:
             raise
         database.upgrade()
-    with database.read() as session:
-        known = artifacts.all_uids(session)
-    # Others may share a Postgres database and this folder, and be uploading.
-    store.sweep(known, older_than_seconds=0.0 if database.is_sqlite else UPLOAD_SECONDS)
-
+    installation = installation_of(database)
+    _sweep(store, database, installation)
     database.listen()
 
     def count() -> Counts:
@@ -114,4 +122,22 @@ def open_context(settings: Settings) -> Context:
         artifacts=store,
         metrics=metrics,
         points=PointsWriter(database, metrics),
+        installation=installation,
     )
+
+
+def _sweep(store: ArtifactStore, database: Database, installation: str) -> None:
+    """Remove files that no row names, unless rows of another database may."""
+    with database.read() as session:
+        known = artifacts.all_uids(session)
+    if not store.hold(installation, known):
+        log.warning(
+            "artifacts of another database lie in this data directory too, so those that no row"
+            " of this one names stay; give each its own SEVENSTEP_DATA_DIR or, once the other is"
+            " given up, keep no line but %s in %s",
+            installation,
+            store.holders_file,
+        )
+        return
+    # Others may share a Postgres database and this folder, and be uploading.
+    store.sweep(known, older_than_seconds=0.0 if database.is_sqlite else UPLOAD_SECONDS)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -136,6 +137,21 @@ def validation_problem(error: RequestValidationError) -> ProblemResponse:
     )
 
 
+def database_problem(scope: Scope, error: OperationalError) -> ProblemResponse:
+    """What a request is answered that the database failed, which is logged."""
+    log.error("%s %s: %s", scope["method"], quote(scope["path"]), error.orig)
+    if is_disk_full(error):
+        return service_problem(
+            NoRoom("the database's disk takes no more; make room there, then try again")
+        )
+    return problem_response(
+        503,
+        "database_unavailable",
+        "the database does not answer; try again",
+        headers={"Retry-After": "1"},
+    )
+
+
 def shown(request: Request, answer: ProblemResponse) -> Response:
     """The answer as a page where a person's browser asked, the document elsewhere."""
     if not wants_page(request.scope):
@@ -180,17 +196,7 @@ def install(app: FastAPI, *, methods: Callable[[Scope], Iterable[str]]) -> None:
 
     @app.exception_handler(OperationalError)
     def on_database_error(request: Request, error: OperationalError) -> Response:
-        log.error("%s %s: %s", request.method, request.url.path, error.orig)
-        if is_disk_full(error):
-            return service_problem(
-                NoRoom("the database's disk takes no more; make room there, then try again")
-            )
-        return problem_response(
-            503,
-            "database_unavailable",
-            "the database does not answer; try again",
-            headers={"Retry-After": "1"},
-        )
+        return database_problem(request.scope, error)
 
     @app.exception_handler(IntegrityError)
     def on_integrity_error(request: Request, error: IntegrityError) -> Response:

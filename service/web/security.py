@@ -9,15 +9,17 @@ that is not named as open here is closed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote
 
+from sqlalchemy.exc import OperationalError
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access import Access, TokenScope
-from service.web.problems import problem_response, wants_page
+from service.web.context import Context
+from service.web.problems import database_problem, problem_response, wants_page
 from service.web.scopes import (
     READING_METHODS,
     Found,
@@ -29,6 +31,7 @@ from service.web.scopes import (
 __all__ = ["Access", "Authentication", "HostCheck", "SecurityHeaders", "TokenScope"]
 
 COOKIE = "sevenstep_session"
+"""Begins the name of every session's cookie; an installation's own part follows."""
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 CONTENT_SECURITY_POLICY = (
@@ -116,15 +119,22 @@ class Authentication:
         self._find = find
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 401 or 403; a browser is sent to the login page."""
+        """Pass the request on, or answer 401 or 403; a browser is sent to the login page.
+
+        503 where the database cannot be asked who it is.
+        """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         found = self._find(scope)
         headers = Headers(scope=scope)
-        bearer, cookie = bearer_token(headers), session_cookie(headers)
+        bearer, cookie = bearer_token(headers), session_cookie(scope)
         secret = bearer or cookie
-        access = await self._identify(secret) if secret else None
+        try:
+            access = await self._identify(secret) if secret else None
+        except OperationalError as error:  # the application's own handlers are further in
+            await database_problem(scope, error)(scope, receive, send)
+            return
         if access is not None and access.is_session != (bearer is None):
             access = None  # a cookie's secret is no bearer token, and the other way round
         state = request_state(scope)
@@ -189,13 +199,21 @@ def bearer_token(headers: Headers) -> str | None:
     return token.strip() if kind.lower() == "bearer" and token.strip() else None
 
 
-def session_cookie(headers: Headers) -> str | None:
-    """The session in the cookie, if there is one."""
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return morsel.value if morsel is not None and morsel.value else None
+def cookie_name(scope: Scope) -> str:
+    """What this installation's sessions are called.
+
+    Browsers send a cookie to every port of a host (RFC 6265, 8.5): of two services there each
+    would find, and replace, the other one's.
+    """
+    context = scope["app"].state.context
+    assert isinstance(context, Context)
+    return f"{COOKIE}_{context.installation[:8]}"
+
+
+def session_cookie(scope: Scope) -> str | None:
+    """The session in this installation's cookie, if there is one; others may hold anything."""
+    cookies = cookie_parser(Headers(scope=scope).get("cookie", ""))
+    return cookies.get(cookie_name(scope)) or None
 
 
 def _target(scope: Scope) -> str:

@@ -185,7 +185,9 @@ def searched(kind: StepKind = StepKind.COARSE_SEARCH) -> SearchEvidence:
         )
         for number in range(NUM_SEARCHED)
     ]
-    return search_evidence(kind, description(), SEARCHED, trials, epochs=EPOCHS)
+    return search_evidence(
+        kind, description(), SEARCHED, trials, epochs=EPOCHS, early_discard=True
+    )
 
 
 def search_maps() -> tuple[Figure, ...]:

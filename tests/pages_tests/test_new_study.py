@@ -100,6 +100,10 @@ def test_every_field_arrives(tmp_path: Path) -> None:
         ({f"step_{n}": "" for n in range(1, 8)}, "steps", "at least one"),
         ({"incumbent": "lr"}, "incumbent", "name = value"),
         ({"max_rounds": "1000"}, "max_rounds", "100"),
+        ({"epochs": "9" * 400}, "epochs", "9223372036854775807"),
+        ({"space": "hidden = 1.." + "9" * 400}, "space", "hidden.high: give a number less than"),
+        ({"space": "hidden = 0.1.." + "9" * 400}, "space", "hidden.high: give a"),
+        ({"task_args": 'note = "a\\u0000b"'}, "task_args", "note: leave out the NUL"),
     ],
 )
 def test_what_does_not_fit_is_said_at_its_field(

@@ -104,6 +104,19 @@ def targets(**changes: Any) -> TargetDescription:
     return TargetDescription.model_validate({**fields, **changes})
 
 
+def constant_targets(value: float) -> TargetDescription:
+    """Targets of a regression that are all the same."""
+    return targets(
+        dtype="float32",
+        mean=value,
+        variance=0.0,
+        class_counts=(),
+        entropy=None,
+        low=value,
+        high=value,
+    )
+
+
 def outputs(**changes: Any) -> OutputDescription:
     fields: dict[str, Any] = {
         "shape": (10,),

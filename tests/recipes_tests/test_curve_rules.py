@@ -13,6 +13,7 @@ from recipes.evidence.trial_series import trial_series
 from recipes.finding import Severity
 from recipes.metric import Metric
 from recipes.readings import read
+from recipes.rules.flat_then_drop import flat_then_drop
 from recipes.trial import TrialCause, TrialState
 from tests.recipes_tests.builders import description, moments, regression
 from tests.recipes_tests.curve_builders import evidence, falling, healthy_trial, read_trial
@@ -660,7 +661,21 @@ def test_flat_at_chance_then_a_drop():
 
     assert long.severity is Severity.WARNING
     assert long.evidence["flat_iterations"] == pytest.approx(160, abs=12)
+    assert "stood still at 2.3 for the first" in long.sentence
     assert short.severity is Severity.INFO
+
+
+def test_a_floor_that_a_bad_initial_loss_comes_down_to_is_not_called_the_first():
+    down, later = np.linspace(6.0, LN10, 20), falling(LN10, 0.1, 219, half_life=30)
+    noise = 0.005 * np.random.default_rng(1).normal(size=400)
+    losses = np.concatenate((down, np.full(160, LN10), later)) + noise
+
+    finding = flat_then_drop(evidence(healthy_trial(losses=losses)))
+
+    assert finding is not None
+    before = finding.evidence["iterations_before"]
+    assert before == pytest.approx(18, abs=6)
+    assert f"iterations after the first {before} (" in finding.sentence
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,10 @@ def test_lower_losses_are_told_from_equal_ones():
         (0.05, "0.05"),
         (0, "0"),
         (32, "32"),
+        (999.4, "999"),
+        (999.7, "1,000"),
         (12345.6, "12,346"),
+        (99999.7, "100,000"),
         (1.2e-5, "1.2e-5"),
         (3e7, "3e7"),
         (math.nan, "NaN"),
@@ -110,14 +113,19 @@ def test_numbers_in_sentences(value, text):
     assert number(value) == text
 
 
+def test_a_number_that_is_rounded_to_one_digit_more():
+    assert [number(value, 2) for value in (99.4, 99.6, 100)] == ["99", "100", "100"]
+
+
 def test_rates_shares_counts_and_lists():
-    assert [rate(value) for value in (0.1, 3.16e-4, 0, math.inf, 1, 21.5, 1e3)] == [
+    assert [rate(value) for value in (0.1, 3.16e-4, 0, math.inf, 1, 21.5, 99.7, 1e3)] == [
         "1e-1",
         "3.2e-4",
         "0",
         "infinity",
         "1",
         "22",
+        "1e2",
         "1e3",
     ]
     assert [percent(share) for share in (1.0, 0, 0.0031, 0.42, math.nan)] == [

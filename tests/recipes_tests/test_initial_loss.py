@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipes.description import ParameterDescription, SplitDescription
+from recipes.finding import Severity
 from recipes.outcome import LayerStatistics
 from recipes.step import StepState
 from recipes.steps.initial_loss import NUM_INITIALISATIONS, InitialLoss
 from recipes.trial import TrialCause, TrialState
 from tests.recipes_tests.builders import (
+    constant_targets,
     context,
     description,
     initialisation,
@@ -172,6 +174,11 @@ def test_splits_that_are_alike_or_differ_by_chance(changes):
     assert judged(description(**changes)).verdict is StepState.PASSED
 
 
+def with_bad(name, **counts):
+    train, _ = with_val()
+    return (train, SplitDescription(name=name, num_samples=300, origin="task", **counts))
+
+
 @pytest.mark.parametrize(
     ("task", "code"),
     [
@@ -189,8 +196,10 @@ def test_splits_that_are_alike_or_differ_by_chance(changes):
         ),
         (description(inputs=inputs(num_non_finite=1, first_non_finite=17)), "non_finite_data"),
         (description(targets=targets(num_non_finite=1, first_non_finite=17)), "non_finite_data"),
+        (description(splits=with_bad("test", num_out_of_range=3)), "labels_out_of_range"),
+        (description(splits=with_bad("val", num_non_finite=3)), "non_finite_data"),
     ],
-    ids=["classes", "binary", "inputs", "targets"],
+    ids=["classes", "binary", "inputs", "targets", "of test", "in val"],
 )
 def test_data_that_cannot_be_scored_fails_without_a_run(task, code):
     assert not STEP.plan(context(task=task)).jobs
@@ -365,12 +374,51 @@ def test_a_hinge_loss_of_the_tasks_own_is_recognised():
     assert judged(task, loss=14.0).verdict is StepState.WARNING
 
 
-def test_an_unknown_low_loss_says_that_the_formula_may_not_hold():
-    task = description(own_loss=True, outputs=outputs(loss_is_cross_entropy=False))
-    report = judged(task, loss=0.8)
+OWN_LOSS = description(own_loss=True, outputs=outputs(loss_is_cross_entropy=False))
+
+
+@pytest.mark.parametrize("loss", [1.87, 0.47])  # a focal loss, without and with weights
+def test_a_low_loss_of_the_tasks_own_is_a_note_and_the_formula_may_not_hold(loss):
+    report = judged(OWN_LOSS, loss=loss)
+
+    assert report.verdict is StepState.PASSED
+    (finding,) = report.findings
+    assert (finding.code, finding.severity) == ("initial_loss_low", Severity.INFO)
+    assert finding.causes[0].code == "other_loss"
+    assert "expected_initial_loss" in finding.action
+    assert "may not hold" in report.sentence
+
+
+@pytest.mark.parametrize("loss", [0.1, -0.03, -2.3])
+def test_a_loss_of_the_tasks_own_that_is_next_to_nothing_is_a_warning(loss):
+    report = judged(OWN_LOSS, loss=loss)
 
     assert report.verdict is StepState.WARNING
-    assert "may not hold" in report.sentence
+    (finding,) = report.findings
+    assert [cause.code for cause in finding.causes] == ["sign_or_pairing", "other_loss"]
+    assert "under 10 % of it" in report.sentence
+
+
+def test_a_density_may_start_below_zero():
+    report = judged(regression(own_loss=True), loss=-1.2)
+
+    assert report.verdict is StepState.PASSED
+    assert [(each.code, each.severity) for each in report.findings] == [
+        ("initial_loss_low", Severity.INFO)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "loss", "verdict"),
+    [
+        (regression(own_loss=True, expected_initial_loss=-1.2), -1.2, StepState.PASSED),
+        (regression(own_loss=True, expected_initial_loss=0.5), -0.2, StepState.WARNING),
+        (OWN_LOSS.model_copy(update={"expected_initial_loss": 2.3}), -2.3, StepState.FAILED),
+    ],
+    ids=["as expected", "a density's", "of labels"],
+)
+def test_what_the_task_expects_decides_whether_it_may_be_negative(task, loss, verdict):
+    assert judged(task, loss=loss).verdict is verdict
 
 
 def test_a_custom_task_is_measured_and_not_compared():
@@ -392,6 +440,24 @@ def test_a_custom_task_is_measured_and_not_compared():
 )
 def test_squared_errors_are_compared_relative_to_the_targets(loss, verdict):
     assert judged(regression(), loss=loss).verdict is verdict
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.0, "0"), (3.5, "3.5")])
+def test_a_regression_with_one_target_fails_and_says_so(value, said):
+    report = judged(regression(targets=constant_targets(value)), loss=15.0)
+
+    assert report.verdict is StepState.FAILED
+    assert codes(report) == ["class_imbalance"]
+    assert f"All targets are the same: those of 1,000 training samples are {said}." in (
+        report.sentence
+    )
+
+
+def test_a_loss_of_the_tasks_own_need_not_look_at_its_targets():
+    own = {"own_loss": True, "targets": constant_targets(0.0)}
+
+    assert codes(judged(regression(**own, metric="loss"), loss=0.7)) == []
+    assert codes(judged(regression(**own, metric="r2"), loss=0.7)) == ["class_imbalance"]
 
 
 def test_a_model_that_raises_fails_with_its_message():

@@ -25,7 +25,14 @@ from recipes.steps.overfit_sample import (
     OverfitSample,
 )
 from recipes.trial import TrialCause, TrialState
-from tests.recipes_tests.builders import context, description, evaluation, regression, trial
+from tests.recipes_tests.builders import (
+    constant_targets,
+    context,
+    description,
+    evaluation,
+    regression,
+    trial,
+)
 
 STEP = OverfitSample()
 FITTED = [2.3, 1.0, 0.2, *[0.01] * 20]
@@ -290,6 +297,28 @@ def test_regression_is_memorised_at_a_hundredth_of_the_variance():
     assert judged(run(0.02), task=regression()).verdict is StepState.FAILED
 
 
+def test_targets_of_one_value_are_memorised_at_a_hundredth_of_the_start():
+    task = regression(targets=constant_targets(3.5))
+
+    def run(loss):
+        return trial(label=OWN, params={"lr": 0.1, "optimizer": "sgd"}, losses=[12.0, *[loss] * 9])
+
+    assert judged(run(0.1), task=task).verdict is StepState.PASSED
+    assert judged(run(0.2), task=task).verdict is StepState.FAILED
+
+
+def test_a_network_does_not_ignore_its_input_where_all_targets_are_the_same():
+    losses = [12.0, *[0.2] * 120]
+    report = judged(
+        memorised(losses=losses),
+        zeroed(losses=losses),
+        task=regression(targets=constant_targets(3.5)),
+    )
+
+    assert codes(report) == ["cannot_overfit"]
+    assert "ignores_input" not in [cause.code for cause in report.findings[0].causes]
+
+
 def test_a_custom_loss_is_memorised_at_a_hundredth_of_its_start():
     def run(loss):
         return trial(label=OWN, losses=[50.0, *[loss] * 9])
@@ -297,6 +326,41 @@ def test_a_custom_loss_is_memorised_at_a_hundredth_of_its_start():
     task = description(kind="custom")
     assert judged(run(0.4), task=task).verdict is StepState.PASSED
     assert judged(run(0.6), task=task).verdict is StepState.FAILED
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [[-5.0, *[-200.0] * 20], [0.0, *[-3.0] * 20], [-5.0] * 21, [0.0] * 21],
+    ids=["falls", "falls from 0", "stays", "stays at 0"],
+)
+@pytest.mark.parametrize(
+    "task", [description(kind="custom"), regression(own_loss=True)], ids=["custom", "regression"]
+)
+def test_a_loss_without_a_floor_is_inconclusive_where_it_starts_at_zero_or_below(losses, task):
+    runs = [
+        trial(at, label=OWN, losses=losses, evaluations=(evaluation("train", 20, -1.0, n=32),))
+        for at in range(4)
+    ]
+    report = judged(*runs, task=task)
+
+    assert report.verdict is StepState.INCONCLUSIVE
+    assert report.findings == ()
+    assert "cannot tell" in report.sentence
+    assert "32 samples" in report.sentence
+    assert report.learned == {}
+    assert report.action.kind == "continue"
+    assert not STEP.plan(context(runs, task=task)).jobs
+
+
+def test_a_loss_that_starts_below_zero_may_still_explode_at_every_rate():
+    task = description(kind="custom")
+    runs = [
+        trial(at, label=OWN, losses=[-5.0, math.inf], cause=TrialCause.NON_FINITE, iterations=1)
+        for at in range(4)
+    ]
+
+    assert judged(*runs, task=task).verdict is StepState.FAILED
+    assert {job.trials[0].label for job in STEP.plan(context(runs, task=task)).jobs} == {OTHER}
 
 
 @given(

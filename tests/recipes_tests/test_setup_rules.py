@@ -358,6 +358,52 @@ def test_a_label_out_of_range_has_the_cause_its_side_tells(low, high, cause):
     assert "1 training label lies outside" in finding.sentence
 
 
+def with_bad(name, **counts):
+    return [
+        SplitDescription(name="train", num_samples=1000, origin="task"),
+        SplitDescription(name=name, num_samples=300, origin="task", **counts),
+    ]
+
+
+@pytest.mark.parametrize(("name", "word"), [("val", "validation"), ("test", "test")])
+def test_labels_of_another_split_that_are_out_of_range_name_it(name, word):
+    finding = judged(description(splits=with_bad(name, num_out_of_range=3)))["labels_out_of_range"]
+
+    assert finding.severity is Severity.ERROR
+    assert finding.sentence.startswith(f"3 {word} labels lie outside 0 to 9")
+    assert finding.evidence["split"] == name
+    assert f"map the {word} labels" in finding.action
+
+
+@pytest.mark.parametrize(("name", "word"), [("val", "validation"), ("test", "test")])
+def test_a_sample_of_another_split_that_is_not_finite_names_it(name, word):
+    finding = judged(description(splits=with_bad(name, num_non_finite=1)))["non_finite_data"]
+
+    assert finding.severity is Severity.ERROR
+    assert finding.sentence.startswith(f"1 {word} sample holds NaN or infinity in its inputs or")
+    assert f"among the {word} samples" in finding.action
+
+
+def test_of_bad_data_in_several_splits_the_training_samples_are_told():
+    train = SplitDescription(
+        name="train", num_samples=1000, origin="task", num_out_of_range=2, num_non_finite=1
+    )
+    others = with_bad("test", num_out_of_range=5, num_non_finite=5)[1:]
+    found = findings(
+        initial_loss_evidence(
+            description(
+                splits=[train, *others],
+                targets=targets(num_out_of_range=2, first_out_of_range=0),
+                inputs=inputs(num_non_finite=1, first_non_finite=0),
+            ),
+            [],
+        )
+    )
+
+    assert [each.code for each in found] == ["labels_out_of_range", "non_finite_data"]
+    assert all(" training " in each.sentence for each in found)
+
+
 def test_one_sample_that_is_not_finite_holds_it():
     finding = judged(description(inputs=inputs(num_non_finite=1, first_non_finite=5)))
 

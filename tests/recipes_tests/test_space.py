@@ -41,13 +41,15 @@ def test_default_takes_the_place_of_the_center():
         (lambda: Float(0.0, math.inf), "finite"),
         (lambda: Int(0, 8, log=True), "log range"),
         (lambda: Int(8, 4), "must be below"),
+        (lambda: Int(1, 2**63), "less than or equal to 9223372036854775807"),
+        (lambda: Int(-(10**400), 1), "greater than or equal to -9223372036854775807"),
         (lambda: Categorical([]), "at least 1"),
         (lambda: Categorical(["a", "a"]), "twice"),
         (lambda: Float(0.0, 1.0, default=2.0), "not one of its values"),
         (lambda: Categorical(["a"], default="b"), "not one of its values"),
         (lambda: Float(0.0, 1.0, typo=1), "typo"),
     ],
-    ids=[str(number) for number in range(14)],
+    ids=[str(number) for number in range(16)],
 )
 def test_impossible_ranges_are_refused_with_the_reason(make, words):
     with pytest.raises(ValidationError, match=words):

@@ -70,6 +70,30 @@ def test_a_hard_range_and_choices_bind_fixed_values():
     assert list(study_space(task, config(set={"lr": 1e-2, "act": "tanh"}))) == []
 
 
+def test_a_study_narrows_a_hard_range_and_leaves_it_hard():
+    hard = {"kind": "float", "low": 1e-3, "high": 1e-1, "log": True, "hard": True}
+    task = description(space={"lr": hard, "width": {"kind": "int", "low": 1, "high": 9}})
+
+    space = study_space(
+        task, config(space={"lr": Float(1e-2, 5e-2, log=True), "width": Int(2, 4)})
+    )
+
+    assert space["lr"] == Float(1e-2, 5e-2, log=True, hard=True)
+    assert space["width"] == Int(2, 4)
+
+
+def test_a_grid_needs_a_trial_for_every_combination_of_choices():
+    choices = {"act": Categorical(["relu", "tanh"]), "optimizer": Categorical(["sgd", "adam"])}
+    task = description(space={**SPACE.root, **choices})
+
+    def search(count):
+        return config(search={"coarse_proposals": "grid", "coarse_trials": count})
+
+    with pytest.raises(InvalidSetting, match=r"search.coarse_trials: 3 .* takes 4 trials"):
+        study_space(task, search(3))
+    assert list(study_space(task, search(4))) == [*SPACE, "act", "optimizer"]
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -78,6 +102,7 @@ def test_a_hard_range_and_choices_bind_fixed_values():
         ("lr=1e-4..1e-1", Float(1e-4, 1e-1, log=True)),
         ("weight_decay=1e-5..1e-3", Float(1e-5, 1e-3, log=True, zero=True)),
         ("hidden=16..32", Int(16, 32, log=True)),
+        ("hidden=1e1..1e2", Int(10, 100, log=True)),
         ("momentum=0.5..0.9", Float(0.5, 0.9)),
         ("optimizer=adamw", "adamw"),
         ("nesterov=true", True),
@@ -107,6 +132,10 @@ def test_a_choice_is_read_as_its_own_type():
         ("lr=1..0.1", "must be below"),
         ("lr=0..1", "log range cannot start at 0"),
         ("lr=nan..1", "finite number"),
+        ("lr=1..inf", "at most"),
+        ("hidden=32..inf", "at most"),
+        ("hidden=32..nan", "whole number"),
+        ("hidden=32.5..64", "whole number"),
     ],
     ids=str,
 )

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from service.server.app import create_app
 from service.settings import Settings
 from service.use_cases import tokens
-from service.web.security import TokenScope
+from service.web.security import TokenScope, cookie_name
 
 HOST = "http://127.0.0.1:8080"
 STUDY = {"name": "first", "task": "digits"}
@@ -24,6 +24,11 @@ class Served(TestClient):
     def token(self, scope: TokenScope) -> str:
         with self.app.state.context.database.write() as session:  # type: ignore[attr-defined]
             return tokens.replace_token(session, name=f"test {scope}", scope=scope)
+
+    @property
+    def cookie(self) -> str:
+        """What this service calls a browser's session."""
+        return cookie_name({"app": self.app})
 
     def create(self, **fields: Any) -> dict[str, Any]:
         answer = self.post("/api/v1/studies", json={**STUDY, **fields})

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from service.api.routing import MAX_INLINE_BYTES, StrictRequest
+from service.streams import cursors
 from service.web.problems import InvalidJson
 from tests.service_tests.served import STUDY, Served, served
 
@@ -125,6 +126,15 @@ def test_what_is_not_there_is_a_problem_document(client: Served, path: str) -> N
     assert answer.status_code in (404, 422)
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == answer.status_code
+
+
+@pytest.mark.parametrize("name", ["größe", "net:lr", "🧪" * 200], ids=["umlauts", "colon", "long"])
+def test_a_list_goes_on_whatever_it_is_sorted_by(client: Served, name: str) -> None:
+    study = client.create()["id"]
+    query = {"sort": name, "cursor": cursors.encode(f"trials by {name}", 50)}
+    for base in ("/api/v1/studies", "/studies"):
+        answer = client.get(f"{base}/{study}/trials", params=query)
+        assert answer.status_code == 200, answer.text
 
 
 def test_a_wrong_method_is_a_problem_document(client: Served) -> None:

@@ -58,6 +58,8 @@ def test_what_people_write(text: str, budget: Budget) -> None:
         ("5trials+6trials", "one thing twice"),
         ("0m", "more than 0"),
         ("0trials", "more than 0"),
+        ("9" * 30 + "trials", "at most 9223372036854775807"),
+        pytest.param("9" * 400 + "h", "at most 9223372036854775807", id="for ever"),
     ],
 )
 def test_anything_else_is_refused_with_field_value_and_cure(text: str, cure: str) -> None:

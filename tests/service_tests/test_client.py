@@ -36,9 +36,16 @@ from service.client import (
     Unreachable,
 )
 from service.client.bar import Bar
+from service.client.following import _Follower
+from service.client.transport import Transport
+from service.conductor.conductor import Conductor
+from service.dispatch.scripted import ScriptedDispatcher
 from service.server.server_file import ServerFile
+from service.views.models import StudyView
 from tests.cutting_proxy import CuttingProxy, cutting
 from tests.processes import free_port, serving
+from tests.service_tests.served import HOST, served
+from tests.service_tests.support import Falling, PlainStep, recipe
 
 pytestmark = pytest.mark.xdist_group("processes")
 
@@ -270,6 +277,45 @@ def test_waiting_has_an_end(client: Client) -> None:
     assert (states[0], states[-1]) == (StudyState.PENDING, StudyState.CANCELLED)
     with pytest.raises(NotFound):
         client.wait("nowhere")
+
+
+class Told:
+    """Keeps the verdicts that an observer is told."""
+
+    def __init__(self) -> None:
+        self.reports: list[StepReport] = []
+
+    def judged(self, report: StepReport) -> None:
+        self.reports.append(report)
+
+    def now(self, study: StudyView) -> None:
+        pass
+
+    def away(self) -> None:
+        pass
+
+
+def test_each_verdict_is_fetched_once_and_by_itself(tmp_path: Path, sqlite_template: Path) -> None:
+    two_steps = recipe(PlainStep(StepKind.INITIAL_LOSS), PlainStep(StepKind.OVERFIT_SAMPLE))
+    asked: list[str] = []
+    told = Told()
+    with served(tmp_path / "data", sqlite_template, run_conductor=False) as http:
+        context = http.app.state.context  # type: ignore[attr-defined]
+        database, settings = context.database, context.settings
+        dispatcher = ScriptedDispatcher(database, Falling(), settings=settings)
+        conductor = Conductor(database, settings=settings, dispatcher=dispatcher, recipe=two_steps)
+        study = http.create(steps=(1, 2))["id"]
+        transport = Transport(HOST, "t", patience_seconds=0)
+        transport.http.close()
+        transport.http = http
+        http.event_hooks = {"request": [lambda request: asked.append(request.url.path)]}
+        follower = _Follower(transport, study, told)
+        for _ in range(12):  # more looks than a study of two steps needs
+            conductor.look()
+            follower.look()
+    assert [report.number for report in told.reports] == [1, 2]
+    steps = f"/api/v1/studies/{study}/steps"
+    assert [path for path in asked if path.startswith(steps)] == [f"{steps}/1", f"{steps}/2"]
 
 
 class Script(BaseHTTPRequestHandler):

@@ -76,6 +76,25 @@ def test_a_value_that_does_not_fit(
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "wrong", "cure"),
+    [
+        ("LEASE_SECONDS", "19", "LEASE_SECONDS: '19'", "give at least 20"),
+        ("HEARTBEAT_SECONDS", "40", "LEASE_SECONDS: 60.0", "give at least 80"),
+        ("KEEP_ARTIFACTS_DAYS", "1e9", "KEEP_ARTIFACTS_DAYS: '1e9'", "equal to 36500"),
+        ("KEEP_EVENTS_DAYS", "40000", "KEEP_EVENTS_DAYS: '40000'", "equal to 36500"),
+    ],
+)
+def test_a_setting_that_does_not_fit(
+    name: str, given: str, wrong: str, cure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"SEVENSTEP_{name}", given)
+    result = invoke("study", "list")
+    assert result.exit_code == 1
+    assert f"SEVENSTEP_{wrong} does not fit; " in said(result)
+    assert cure in said(result)
+
+
 def test_without_a_service_its_command_is_named_in_full(tmp_path: Path) -> None:
     folder = tmp_path / "some where"
     result = invoke("study", "list", "--data-dir", str(folder))

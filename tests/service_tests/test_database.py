@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from service.database.engine import Database, after_commit
-from service.database.lock import lock_database
+from service.database.lock import lock_data_dir, lock_database
 from service.database.models import Study
 from service.errors import DatabaseInUse, DataDirError
 from service.settings import Settings, prepare_data_dir
@@ -184,6 +184,23 @@ def test_postgres_needs_no_lock(settings: Settings) -> None:
     settings = settings.model_copy(update={"database_url": "postgresql://h/d"})
     with lock_database(settings), lock_database(settings):
         pass
+
+
+def test_a_sqlite_file_shares_its_data_directory_with_no_other_database(
+    settings: Settings,
+) -> None:
+    prepare_data_dir(settings)
+    postgres = settings.model_copy(update={"database_url": "postgresql://h/d"})
+    elsewhere = settings.model_copy(update={"database_url": "sqlite:///elsewhere.db"})
+    with lock_data_dir(settings):
+        for other in (elsewhere, postgres):
+            second = lock_data_dir(other)
+            with pytest.raises(DatabaseInUse, match=f"process {os.getpid()}"):
+                second.__enter__()
+    with lock_data_dir(postgres), lock_data_dir(postgres):
+        second = lock_data_dir(settings)
+        with pytest.raises(DatabaseInUse, match="SEVENSTEP_DATA_DIR"):
+            second.__enter__()
 
 
 def test_the_data_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_whole_study_ends_with_its_result() -> None:
         not_tried=("No other optimizer.",),
     )
     lines = said(
-        reason="healthy",
+        reason="perfect",
         steps=(step(StepKind.INITIAL_LOSS), step(StepKind.LOOP, result=result)),
         findings=(
             finding("overfitting", Severity.WARNING),
@@ -109,7 +109,7 @@ def test_a_whole_study_ends_with_its_result() -> None:
         ),
     )
     assert lines == [
-        "Finished: the best setting is well trained and nothing is left to mend."
+        "Finished: every validation sample is right, and nothing can better it."
         " It took 1 min 12 s.",
         "Best setting (trial 41): lr=0.03162, weight_decay=0.00012, hidden=128",
         "  accuracy 0.9722 ± 0.0043 on 360 samples, mean of 3 seeds, best of 48 settings",

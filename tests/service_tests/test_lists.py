@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
+from recipes.space import Categorical, SearchSpace
 from recipes.study import StudyConfig, StudyState
 from recipes.trial import TrialPurpose
 from service.database.engine import Database
-from service.errors import NotFound
+from service.errors import InvalidInput, NotFound
 from service.settings import Settings
+from service.streams import cursors
 from service.use_cases import studies, trials, workers
 from service.views.trial_order import by_parameter
 from tests.pages_tests.states import States, every_state
@@ -48,6 +53,30 @@ def test_studies_are_found_by_task_and_by_id(database: Database, states: States)
     assert [study.id for study in by_id.items] == [made.id]
 
 
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"task": "digits\x00"}, "task"),
+        ({"task_args": {"note": "a\x00b"}}, "task_args.note"),
+        ({"task_args": {"no\x00te": 1}}, "task_args"),
+        ({"set": {"norm": "\x00"}}, "set.norm"),
+        ({"incumbent": {"norm": "\x00"}}, "incumbent.norm"),
+        ({"space": SearchSpace({"norm": Categorical(["batch", "\x00"])})}, "space.norm"),
+        ({"space": SearchSpace({"\x00": Categorical([1, 2])})}, "space"),
+    ],
+    ids=["task", "argument", "its name", "fixed", "incumbent", "choice", "range"],
+)
+def test_a_text_that_would_spoil_every_search_is_refused(
+    database: Database, fields: dict[str, Any], field: str
+) -> None:
+    config = StudyConfig.model_validate({"name": "mine", "task": "digits", **fields})
+    said = rf"^{re.escape(field)}: .*\\x00.* does not fit; leave out the NUL character$"
+    with database.write() as session, pytest.raises(InvalidInput, match=said):
+        studies.create(session, config)
+    with database.read() as session:
+        assert studies.list_studies(session, text="digits").items == ()
+
+
 def test_a_state_can_be_left_out(database: Database, states: States) -> None:
     with database.read() as session:
         page = studies.list_studies(session, without=StudyState.NEEDS_ACTION)
@@ -66,6 +95,19 @@ def test_trials_are_listed_rung_by_rung(database: Database, states: States) -> N
     assert order == sorted(order)
     assert [trial.number for trial in checks.items] == [states.trials["untrained"]]
     assert by_parameter([], "lr") == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["studies", "trials by größe", "trials by net:lr", f"trials by {'🧪' * 200}"],
+    ids=["plain", "umlauts", "colon", "long"],
+)
+def test_a_cursor_of_a_list_comes_back_whatever_it_is_sorted_by(kind: str) -> None:
+    cursor = cursors.encode(kind, 2**63 - 1)
+    assert len(cursor) <= cursors.MAX_LENGTH
+    assert cursors.decode(kind, cursor) == 2**63 - 1
+    with pytest.raises(InvalidInput, match="next_cursor"):
+        cursors.decode("another list", cursor)
 
 
 def test_a_waiting_trial_knows_its_place_in_the_queue(database: Database, states: States) -> None:

@@ -3,8 +3,11 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +17,12 @@ from recipes.pricing import price
 from recipes.study import StudyConfig, StudyState
 from recipes.timing import Timing
 from service.client import Client
+from service.commands import carry_out
+from service.commands.options import RunOptions
 from service.commands.price import price_lines
 from service.commands.task_option import absolute_task, default_name
+from service.settings import Settings
+from service.views.models import StudyView
 from tests.processes import SEVENSTEP, serving, sevenstep
 from tests.recipes_tests.builders import description
 
@@ -88,6 +95,37 @@ def test_an_interrupted_run_keeps_its_study_and_leaves_no_process(tmp_path: Path
     assert f"`sevenstep serve --data-dir {tmp_path}`" in errors
     assert f"`sevenstep study cancel {study} --data-dir {tmp_path}`" in errors
     assert json.loads((tmp_path / "server.json").read_text())["pid"] is None
+
+
+@pytest.fixture
+def _own_signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A command that runs in this process leaves no handler of its own behind."""
+    monkeypatch.setattr(carry_out, "_interrupted", threading.Event())
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_own_signals")
+def test_ctrl_c_before_the_answer_tells_of_the_study_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create = Client.create
+
+    def interrupted(client: Client, *given: Any, **fields: Any) -> StudyView:
+        made = create(client, *given, **fields)
+        signal.raise_signal(signal.SIGINT)
+        return made
+
+    monkeypatch.setattr(Client, "create", interrupted)
+    config = StudyConfig(name="first", task="digits")
+    with serving(tmp_path) as (_, file), Client(file.address, file.token) as client:
+        options = RunOptions(task="digits", slots="1")
+        code = carry_out.carry_out(config, Settings(data_dir=tmp_path), options)
+        (study,) = client.studies()
+    assert code == carry_out.EXIT_INTERRUPTED
+    assert f"Interrupted. Study {study.id} goes on" in capsys.readouterr().err
 
 
 SOFTMAX = """\

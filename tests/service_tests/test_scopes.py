@@ -17,7 +17,6 @@ from service.server.app import create_app
 from service.settings import Settings
 from service.use_cases import tokens
 from service.web.scopes import ROUTES, SESSIONS_FOR, TOKENS_FOR, Need, RouteTable
-from service.web.security import COOKIE
 from tests.architecture_tests.repository import REFERENCE, section
 from tests.service_tests.served import HOST, Served, served
 
@@ -65,6 +64,12 @@ class House:
         assert opened is not None
         return opened
 
+    def form_token(self, secret: str) -> str:
+        """What the forms of a session carry."""
+        cookie = f"{self.client.cookie}={secret}".encode()
+        scope = {"type": "http", "app": self.client.app, "headers": [(b"cookie", cookie)]}
+        return form_token(Request(scope))
+
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[House]:
@@ -87,12 +92,11 @@ def ask(house: House, method: str, name: str, secret: str | None, *, by_cookie: 
     headers = {"Origin": HOST} if by_cookie else {}
     if secret is not None:
         headers["Cookie" if by_cookie else "Authorization"] = (
-            f"{COOKIE}={secret}" if by_cookie else f"Bearer {secret}"
+            f"{house.client.cookie}={secret}" if by_cookie else f"Bearer {secret}"
         )
     options: dict[str, Any] = {"json": BODIES.get(name, {})}
     if ROUTES.get(name) in (Need.FORM, Need.SESSION):
-        scope = {"type": "http", "headers": [(b"cookie", f"{COOKIE}={secret}".encode())]}
-        options = {"data": {FIELD: form_token(Request(scope))}}
+        options = {"data": {FIELD: house.form_token(secret or "")}}
     if method in ("GET", "HEAD", "DELETE"):
         options = {}
     return house.client.request(
@@ -141,11 +145,10 @@ def test_a_form_from_elsewhere_changes_nothing(house: House, name: str, origin: 
     if name not in PATHS:
         pytest.skip("no such page in this release")
     cookie = house.session(TokenScope.ADMIN)
-    scope = {"type": "http", "headers": [(b"cookie", f"{COOKIE}={cookie}".encode())]}
     answer = house.client.post(
         house.address(PATHS[name]),
-        data={FIELD: form_token(Request(scope))},
-        headers={"Cookie": f"{COOKIE}={cookie}", "Origin": origin},
+        data={FIELD: house.form_token(cookie)},
+        headers={"Cookie": f"{house.client.cookie}={cookie}", "Origin": origin},
     )
     assert answer.status_code == 403
 

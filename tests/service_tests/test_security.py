@@ -2,12 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fastapi import Request
 
+from service.database.engine import Database
+from service.pages.forms import form_token
 from service.pages.login import own_path
-from service.web.security import COOKIE, TokenScope, host_name
+from service.web.security import TokenScope, host_name
+from tests.processes import free_port
 from tests.service_tests.served import Served, served
 
 
@@ -91,7 +96,7 @@ def test_a_sign_in_link_sets_a_cookie_that_writes_nothing_by_the_api(client: Ser
     assert client.get("/api/v1/studies").status_code == 200
     made = client.post("/api/v1/studies", json={"name": "n", "task": "digits"})
     assert made.status_code == 403
-    as_bearer = {"Authorization": f"Bearer {client.cookies[COOKIE]}"}
+    as_bearer = {"Authorization": f"Bearer {client.cookies[client.cookie]}"}
     client.cookies.clear()
     assert client.get("/api/v1/studies", headers=as_bearer).status_code == 401
 
@@ -178,6 +183,53 @@ def test_the_cookie_is_secure_over_https(client: Served) -> None:
     assert "Secure" in answer.headers["set-cookie"]
 
 
+def sign_in(client: Served) -> None:
+    """By the admin's token, which is not sent any more."""
+    token = client.headers.pop("Authorization").removeprefix("Bearer ")
+    client.post("/login", content=f"token={token}", follow_redirects=False)
+
+
+def test_a_browser_stays_signed_in_at_two_services_of_one_host(
+    tmp_path: Path, sqlite_template: Path
+) -> None:
+    with (
+        served(tmp_path / "a", sqlite_template, run_conductor=False) as one,
+        served(tmp_path / "b", sqlite_template, run_conductor=False) as other,
+    ):
+        sign_in(one)
+        sign_in(other)
+        jar = {**dict(one.cookies.items()), **dict(other.cookies.items())}  # knows no ports
+        sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())}
+        for client in (one, other):
+            client.cookies.clear()
+            assert client.get("/api/v1/studies", headers=sent).status_code == 200
+
+
+def test_the_cookie_stays_below_the_path_that_a_proxy_put_before(client: Served) -> None:
+    client.app.root_path = "/seven"  # type: ignore[attr-defined]
+    link = client.post("/api/v1/tokens/links").json()["path"]
+    answer = client.get(link, follow_redirects=False)
+    assert "Path=/seven;" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    "foreign", ['prefs={"dark": [true, 1]}', "lone", "a b=c d", 'half="', "bracket[0]=1", "=x"]
+)
+def test_another_programs_cookie_signs_no_browser_out(client: Served, foreign: str) -> None:
+    sign_in(client)
+    session = f"{client.cookie}={client.cookies[client.cookie]}"
+    client.cookies.clear()
+    tokens = []
+    for cookies in (session, f"{foreign}; {session}", f"{session}; {foreign}"):
+        answer = client.get("/api/v1/studies", headers={"Cookie": cookies})
+        assert answer.status_code == 200
+        headers = [(b"cookie", cookies.encode())]
+        request = Request({"type": "http", "app": client.app, "headers": headers})
+        tokens.append(form_token(request))
+    assert tokens[0]
+    assert len({*tokens}) == 1
+
+
 def test_a_session_ends_with_its_token_and_with_the_sign_out(client: Served) -> None:
     made = client.post("/api/v1/tokens", json={"name": "mine", "scope": "read"}).json()
     admin = {"Authorization": client.headers.pop("Authorization")}
@@ -187,12 +239,34 @@ def test_a_session_ends_with_its_token_and_with_the_sign_out(client: Served) -> 
         lambda: client.delete(f"/api/v1/tokens/{made['id']}", headers=admin),
     ):
         client.post("/login", content=f"token={made['token']}", follow_redirects=False)
-        cookie = client.cookies[COOKIE]
+        cookie = client.cookies[client.cookie]
         assert client.get("/api/v1/studies").status_code == 200
         assert end().status_code in (204, 303)
-        client.cookies.set(COOKIE, cookie)
+        client.cookies.set(client.cookie, cookie)
         assert client.get("/api/v1/studies").status_code == 401
         client.cookies.clear()
+
+
+@pytest.fixture
+def away(client: Served) -> Iterator[Served]:
+    """The service once its database went away."""
+    state = client.app.state  # type: ignore[attr-defined]
+    here, gone = state.context, Database(f"postgresql://nobody@127.0.0.1:{free_port()}/gone")
+    state.context = replace(here, database=gone)
+    yield client
+    state.context = here
+    gone.dispose()
+
+
+def test_while_the_database_is_away_everybody_is_told_so(away: Served) -> None:
+    by_cookie = {"Authorization": "", "Cookie": f"{away.cookie}=svss_unknown"}
+    for headers in ({}, by_cookie, {"Authorization": "Bearer svsa_unknown"}):
+        answer = away.get("/api/v1/studies", headers=headers)
+        assert answer.status_code == 503
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["retry-after"] == "1"
+        assert answer.json()["code"] == "database_unavailable"
+    assert away.get("/healthz", headers={"Authorization": ""}).status_code == 200
 
 
 def test_a_sign_in_form_from_another_site_is_refused(client: Served) -> None:

@@ -95,6 +95,29 @@ def test_it_ends_promptly_with_a_stream_and_a_long_poll_open(tmp_path: Path) -> 
         assert not reader.is_alive()
 
 
+def test_the_stream_of_a_study_that_is_deleted_ends_in_order(tmp_path: Path) -> None:
+    with serving(tmp_path) as (_, file), Client(file.address, file.token) as client:
+        study = client.create(CONFIG).id
+        client.cancel(study)
+        url = f"{file.address}/api/v1/studies/{study}/events"
+        headers = {"Authorization": f"Bearer {file.token}"}
+        opened = threading.Event()
+        lines: list[str] = []
+
+        def read() -> None:
+            with httpx2.stream("GET", url, headers=headers, timeout=20) as answer:
+                for line in answer.iter_lines():
+                    lines.append(line)
+                    opened.set()
+
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(read)
+            assert opened.wait(10)
+            client.delete(study, confirm=CONFIG.name)
+            reading.result(20)  # it raises for an answer that was cut
+    assert "event: at" in lines
+
+
 def one_line(text: str) -> str:
     lines = text.strip().splitlines()
     assert len(lines) == 1, text
@@ -116,6 +139,27 @@ def test_two_services_never_share_a_file(tmp_path: Path) -> None:
         done = sevenstep("serve", "--no-worker", "--port", "0", "--data-dir", str(tmp_path))
     assert done.returncode == 1
     assert "another service" in one_line(done.stderr)
+
+
+def test_two_databases_never_share_a_data_directory(tmp_path: Path) -> None:
+    other = {"SEVENSTEP_DATABASE_URL": f"sqlite:///{tmp_path / 'other.db'}"}
+    with serving(tmp_path):
+        command = ("serve", "--no-worker", "--port", "0", "--data-dir", str(tmp_path))
+        done = sevenstep(*command, environment=other)
+    assert done.returncode == 1
+    assert f"has {tmp_path}; stop it" in one_line(done.stderr)
+    assert not (tmp_path / "other.db").exists()
+
+
+def test_a_conductor_leaves_what_belongs_to_a_sqlite_file_alone(tmp_path: Path) -> None:
+    stray = tmp_path / "artifacts" / ("a" * 16)
+    stray.parent.mkdir()
+    stray.write_bytes(b"")
+    done = sevenstep("conductor", "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "belongs to one process" in one_line(done.stderr)
+    assert stray.exists()
+    assert not (tmp_path / "sevenstep.db").exists()
 
 
 def test_a_data_directory_that_cannot_be_one(tmp_path: Path) -> None:

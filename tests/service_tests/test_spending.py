@@ -95,6 +95,22 @@ def test_a_decision_sees_budget_search_and_options(bench: Bench) -> None:
     assert all(each.curve("loss").values for each in reading.seen[0].search)
 
 
+def test_of_a_large_search_the_curves_of_the_best_are_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.conductor.earlier_trials.MOST_READ", 3)
+    reading = LookingAtCurves()
+    steps = recipe(TwoRungs(count=4), Looking(), reading)
+    study = bench.create(steps=(4, 5, 6))
+
+    assert run(bench, study, steps).state is StudyState.COMPLETED
+
+    seen = reading.seen[0]
+    assert {each.number for each in seen.search} == {1, 2, 3, 4}
+    assert all(each.curve("loss").values for each in seen.search)
+    assert (seen.left_out.num_valued, seen.left_out.epochs) == (1, 2)
+
+
 def test_stale_searches_are_not_looked_at(bench: Bench) -> None:
     from service.use_cases import steps as verbs
 

@@ -17,7 +17,7 @@ from tests.worker_tests.fake_service import TOKEN, AttemptRecord, FakeService, P
 from tests.worker_tests.stand_in_slot import COMMAND
 from worker.agent.agent import Agent, AgentError
 from worker.agent.client import ServiceClient
-from worker.agent.devices import CPU
+from worker.agent.devices import CPU, Device
 from worker.agent.home import AgentFolder
 from worker.settings import AgentSettings
 
@@ -43,6 +43,7 @@ def agent_at(
     num_slots: int = 1,
     token: str = TOKEN,
     stall_seconds: float = 60.0,
+    device: Device = CPU,
 ) -> Iterator[Agent]:
     settings = AgentSettings(
         server=service.url,
@@ -55,7 +56,7 @@ def agent_at(
         stall_seconds=stall_seconds,
     )
     with closing(ServiceClient(service.url, token)) as client, AgentFolder(home) as folder:
-        agent = Agent(settings, client, [CPU] * num_slots, folder, slot_command=COMMAND)
+        agent = Agent(settings, client, [device] * num_slots, folder, slot_command=COMMAND)
         failures: list[AgentError] = []
 
         def run() -> None:
@@ -227,6 +228,16 @@ def test_last_reports_that_are_refused_fail_the_attempt(
     assert "invalid_input" in error.message
     assert record.finish is not None
     assert not record.finish.blocks
+
+
+def test_an_end_that_is_refused_is_told_though_nothing_was_left_to_send(
+    service: FakeService, tmp_path: Path
+) -> None:
+    service.trouble = [("finish", Problem(413, "too_large"))]
+    record = service.enqueue(Job(kind=JobKind.DESCRIBE, task=TaskRef(path="any:fast")))
+    with agent_at(service, tmp_path):
+        service.wait_for(lambda: record.finish)
+    assert "too_large" in failure_of(record).message
 
 
 def test_a_report_that_is_never_taken_fails_the_attempt(tmp_path: Path) -> None:
@@ -455,6 +466,23 @@ def test_idle_slots_load_the_task_that_another_one_describes(
     assert firsts == {True: 1.0, False: 11.0}  # see the stand-in's load
 
 
+def test_a_process_that_describes_a_task_has_not_loaded_it_ahead(
+    service: FakeService, tmp_path: Path
+) -> None:
+    """A task that cannot be loaded is its describe's result, not the end of its process."""
+    other = "other:fast"
+    jobs = [
+        train_job("any:fast"),
+        Job(kind=JobKind.DESCRIBE, task=TaskRef(path=other)),
+        train_job(other, iterations=1),
+    ]
+    with agent_at(service, tmp_path):
+        for job in jobs:
+            record = service.enqueue(job)
+            service.wait_for(lambda record=record: record.finish)
+    assert record.points[0][4] == 1.0  # see the stand-in's load
+
+
 def test_the_next_agent_says_goodbye_for_a_dead_one(service: FakeService, tmp_path: Path) -> None:
     pid = os.fork()
     if pid == 0:  # an agent that dies without a word
@@ -501,6 +529,18 @@ def test_an_agent_that_cannot_work_says_why(
     command = ("sh", "-c", "echo no such thing >&2; exit 1")
     with pytest.raises(AgentError, match=words):
         run_agent(service.url, tmp_path, token=token, command=command)
+
+
+def test_a_gpu_that_torch_cannot_use_is_told_with_the_cure(
+    service: FakeService, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gpu = Device("cuda:0 NVIDIA H200", "0")  # and the stand-in uses none
+    record = service.enqueue(train_job(num_members=1, iterations=5))
+    with agent_at(service, tmp_path, device=gpu):
+        service.wait_for(lambda: record.finish)
+    assert "trains on the CPU" in caplog.text
+    assert "cannot use cuda:0 NVIDIA H200" in caplog.text
+    assert "CUDA_VISIBLE_DEVICES=" in caplog.text
 
 
 def test_an_absent_service_is_told(tmp_path: Path) -> None:

@@ -270,6 +270,24 @@ def test_attention_along_the_batch_is_mixing() -> None:
         assert outputs.mixes_batch is not batch_first
 
 
+def test_a_forward_that_writes_into_its_input_shows_no_fault() -> None:
+    class Halves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x /= 2
+            return self.fc(x)
+
+    outputs = described(Small(Halves)).outputs
+
+    assert outputs is not None
+    assert not outputs.mixes_batch
+    assert not outputs.train_passes_differ
+    assert outputs.mode_difference == 0
+
+
 def test_known_dropout_is_switched_off_and_hidden_dropout_is_told() -> None:
     known = described(Small(lambda: nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))))
     hidden = described(Small(lambda: Layer(lambda y: F.dropout(y, 0.5))))
@@ -388,6 +406,17 @@ SHARED = nn.Linear(4, 3)
             "output.squeeze(-1)",
         ),
         (Small(objective=("f1", "maximize")), "'f1'", "return it from metrics"),
+        (
+            Small(
+                lambda: nn.Linear(4, 2),
+                kind="regression",
+                targets=torch.zeros(40, 1),
+                loss=lambda output, target: output.square().mean(),
+                metrics=lambda output, target: {"size": float(output.abs().mean())},
+            ),
+            "'r2', and an evaluation gives loss, size",
+            "name one of these",
+        ),
         (Small(metrics=lambda output, target: {}["x"]), "metrics", "mapping of names"),
         (Small(space={"lr": Float(0.0, 1.0)}), "lr be 0.0", "above 0"),
         (Small(space={"optimizer": Categorical(["adma"])}), "'adma'", "adamw"),
@@ -450,6 +479,16 @@ def test_own_loss_and_metrics_allow_outputs_of_any_shape() -> None:
     )
 
     assert (found.metric, found.direction, found.own_loss) == ("size", "minimize", True)
+
+
+def test_own_metrics_are_tried_on_several_samples_at_a_time() -> None:
+    def metrics(output: Tensor, target: Tensor) -> dict[str, float]:
+        assert len(output) > 1
+        return {"spread": float(output.std())}
+
+    found = described(Small(metrics=metrics, objective=("spread", "maximize")))
+
+    assert found.metric == "spread"
 
 
 # -- data --

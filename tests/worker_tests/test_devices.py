@@ -12,7 +12,11 @@ TWO = (Device("cuda:0", "0"), Device("cuda:1", "1"))
 
 @pytest.mark.parametrize(
     ("visible", "expected"),
-    [("", []), ("-1", []), ("0", ["0"]), ("2, 0", ["2", "0"]), ("1,-1,0", ["1"])],
+    [
+        *(("", []), ("-1", []), ("0", ["0"]), ("2, 0", ["2", "0"]), ("1,-1,0", ["1"])),
+        ("NoDevFiles", []),  # Slurm's word for none
+        ("GPU-8932f937,MIG-41b9", ["GPU-8932f937", "MIG-41b9"]),
+    ],
 )
 def test_cuda_visible_devices_is_obeyed(visible: str, expected: list[str]) -> None:
     found = cuda_devices({"CUDA_VISIBLE_DEVICES": visible})
@@ -26,7 +30,9 @@ def test_no_driver_means_no_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 def test_a_listing_is_read() -> None:
     devices = parse_listing("0, NVIDIA H200\n1, NVIDIA H200\nNo devices were found\n")
-    assert devices == (Device("cuda:0 NVIDIA H200", "0"), Device("cuda:1 NVIDIA H200", "1"))
+    assert devices == tuple(
+        Device(f"cuda:{number} NVIDIA H200", number, is_by_bus=True) for number in ("0", "1")
+    )
 
 
 @pytest.mark.parametrize(

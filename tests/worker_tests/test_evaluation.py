@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from tests.worker_tests.training_tasks import (
     OwnLoss,
     Positions,
     Regression,
+    run_spec,
+    trained,
 )
 from worker.data.data import load_data
 from worker.training.evaluation import evaluate, evaluation_indices, group_moments
@@ -82,6 +85,29 @@ def test_regression_has_mse_and_r2() -> None:
     assert evaluation.correct is None
 
 
+class OneTarget(Regression):
+    """Every target is 3: R² has no variance to compare with."""
+
+    def data(self, split: str) -> tuple[Tensor, Tensor]:
+        inputs, target = super().data(split)
+        return inputs, torch.full_like(target, 3.0)
+
+
+class AlwaysRight(OneTarget):
+    def model(self, params: Any) -> nn.Module:
+        model = nn.Linear(8, 2)
+        nn.init.zeros_(model.weight)
+        nn.init.constant_(model.bias, 3.0)
+        return model
+
+
+@pytest.mark.parametrize(("task", "r2"), [(OneTarget(), 0.0), (AlwaysRight(), 1.0)])
+def test_r2_of_targets_that_are_all_the_same_is_one_or_zero(task: Regression, r2: float) -> None:
+    evaluation, _, _ = evaluated(task)
+
+    assert evaluation.metrics["r2"].mean == r2
+
+
 def test_ignored_positions_do_not_count_and_wholly_ignored_samples_are_left_out() -> None:
     evaluation, output, target = evaluated(Positions())
     losses, shares = [], []
@@ -104,8 +130,55 @@ def test_own_loss_and_metrics_are_used_and_their_spread_is_that_of_samples() -> 
     assert set(own.metrics) == {"loss", "accuracy", "error"}
     assert own.loss.mean == pytest.approx(default.loss.mean, rel=1e-6)
     assert own.metrics["error"].mean == pytest.approx(1 - own.metrics["accuracy"].mean)
-    assert own.loss.sd == pytest.approx(default.loss.sd, rel=0.5)  # 15 batches: a rough one
+    assert own.loss.sd == pytest.approx(default.loss.sd, rel=0.5)  # 16 batches: a rough one
     assert bits(own) == bits(default)
+
+
+@pytest.mark.parametrize("num", [2, 3, 17, 33, 61, 120])
+def test_own_metrics_see_no_sample_alone(num: int) -> None:
+    sizes: list[int] = []
+
+    class Counts(OwnLoss):
+        def metrics(self, output: Tensor, target: Tensor) -> dict[str, float]:
+            sizes.append(len(target))
+            return {"error": 0.0}
+
+    evaluated(Counts(), at_most=num)
+    assert sum(sizes) == num
+    assert min(sizes) >= 2
+    assert len(sizes) == min(16, num // 2)
+
+
+class TwoForOne(Regression):
+    """A mean and a scale for one number: of another shape than its targets."""
+
+    def data(self, split: str) -> tuple[Tensor, Tensor]:
+        inputs, targets = super().data(split)
+        return inputs, targets[:, :1]
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        return (output[:, :1] - target).square().mean() + output[:, 1:].square().mean()
+
+    def metrics(self, output: Tensor, target: Tensor) -> dict[str, float]:
+        return {"error": float((output[:, :1] - target).abs().mean())}
+
+
+class Embeds(OwnLoss):
+    """Seven numbers for four classes."""
+
+    def model(self, params: object) -> nn.Module:
+        return nn.Linear(8, 7)
+
+
+@pytest.mark.parametrize("task", [TwoForOne(), Embeds()])
+def test_outputs_of_another_shape_than_the_kinds_have_own_metrics_alone(task: Blobs) -> None:
+    evaluation, _, _ = evaluated(task)
+    report = trained(task, run_spec(epochs=1))
+
+    assert set(evaluation.metrics) == {"loss", "error"}
+    assert evaluation.correct is None
+    assert report.outcomes[0].message is None
+    assert not report.curve("accuracy").iterations
 
 
 def test_group_moments_recover_the_spread_of_samples() -> None:

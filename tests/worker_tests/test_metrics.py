@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.worker_tests.training_tasks import Binary, Blobs, Multilabel, Positions, Regression
+from tests.worker_tests.training_tasks import (
+    Binary,
+    Blobs,
+    Multilabel,
+    OwnLoss,
+    Positions,
+    Regression,
+)
+from worker.fused.accuracies import MemberAccuracies
 from worker.training.metrics import MAX_WAITING_VALUES, AccuracyMeter, batch_accuracy
 
 
@@ -51,3 +59,13 @@ def test_regression_has_none() -> None:
     meter = AccuracyMeter(Regression())
     meter.add(torch.zeros(3, 2), torch.zeros(3, 2))
     assert meter.read() is None
+
+
+def test_outputs_of_another_shape_than_the_kinds_have_none() -> None:
+    outputs, target = torch.zeros(2, 5, 7), torch.arange(5) % 4
+    meter, members = AccuracyMeter(OwnLoss()), MemberAccuracies(OwnLoss())
+    for _ in range(2):
+        meter.add(outputs[0], target)
+        members.add(outputs, target, is_shared=True)
+    assert meter.read() is None
+    assert members.read() is None

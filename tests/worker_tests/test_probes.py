@@ -22,6 +22,7 @@ from worker.training.probes import (
     FEWEST_DEAD_SAMPLES,
     FEWEST_MODE_SAMPLES,
     MODE_SAMPLES,
+    backward_in_eval_mode,
     heeds_mode,
     measure_initialisation,
     mode_losses,
@@ -233,6 +234,28 @@ def test_recurrent_layers_and_token_inputs_are_measured_too() -> None:
     assert found == {"embed": "Embedding", "gru": "GRU", "head": "Linear"}
 
 
+def test_recurrent_layers_are_probed_without_cudnn_which_has_no_backward_in_eval_mode() -> None:
+    seen: set[tuple[bool, bool]] = set()
+
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm, self.head = nn.LSTM(8, 4), nn.Linear(4, 4)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            seen.add((torch.is_grad_enabled(), torch.backends.cudnn.enabled))
+            return self.head(self.lstm(inputs)[0])
+
+    measured, model = probed(task_with(Reader))
+
+    assert all(each.gradient_norm > 0 for each in measured.gradients)
+    assert seen == {(True, False), (False, True)}, "an evaluation needs no backward"
+    with backward_in_eval_mode(model.train()):
+        assert torch.backends.cudnn.enabled
+    with backward_in_eval_mode(nn.Conv2d(1, 1, 1).eval()):
+        assert torch.backends.cudnn.enabled
+
+
 def test_update_ratios_and_gradient_norm() -> None:
     before = [torch.full((2, 2), 2.0), torch.zeros(2, 2)]
     after = [torch.full((2, 2), 2.02), torch.ones(2, 2)]
@@ -375,6 +398,15 @@ def test_layers_that_do_not_know_modes_are_not_looked_at() -> None:
         *(nn.Flatten(), nn.GRU(4, 4), nn.Softmax(1), nn.Upsample(scale_factor=2)),
     ]
     assert not heeds_mode(nn.Sequential(*layers))
+
+
+def test_a_forward_that_writes_into_its_input_has_one_loss() -> None:
+    model = nn.Sequential(Own(lambda inputs: inputs.div_(2)), nn.Linear(8, 4))
+    sample = TrainingSample(load_data(Blobs(), CPU), Sample())
+    found = mode_losses(Blobs(), model, sample, num_trained=10**6)
+
+    assert found is not None
+    assert found.train == found.eval == found.eval_again
 
 
 @pytest.mark.parametrize(

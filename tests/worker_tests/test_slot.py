@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,7 +12,7 @@ import pytest
 from recipes.run import TaskRef
 from tests.worker_tests.stand_in_slot import COMMAND
 from tests.worker_tests.test_agent import train_job
-from worker.agent.devices import CPU, Device
+from worker.agent.devices import CPU, Device, parse_listing
 from worker.agent.slot import (
     SLOT_COMMAND,
     TAIL_BYTES,
@@ -109,6 +111,15 @@ def test_the_tail_is_bounded_and_is_the_end() -> None:
     assert end.tail.endswith("the end")
 
 
+def test_an_end_is_told_though_somebody_else_holds_the_last_words_pipe() -> None:
+    script = "setsid sleep 60 > /dev/null & sleep 0.3; echo $! >&2; exit 3"
+    with slot("sh", "-c", script) as process:
+        end = receive(process)
+    assert isinstance(end, Exited)
+    os.kill(int(end.tail), signal.SIGKILL)  # whose group was its own
+    assert end.returncode == 3
+
+
 def test_a_child_that_speaks_nonsense_is_ended() -> None:
     with slot("sh", "-c", "echo nonsense; sleep 60") as process:
         end = receive(process)
@@ -164,6 +175,46 @@ def test_a_task_that_cannot_be_loaded_beforehand_ends_the_process() -> None:
         assert "there is no module 'no'" in end.tail
 
 
+LOSES_ITS_GPU = """
+import torch
+from torch import nn
+from recipes import Task
+
+
+class Broken(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, inputs):
+        kind = getattr(torch, "AcceleratorError", RuntimeError)
+        raise kind("CUDA error: device-side assert triggered")
+
+
+class Lost(Task):
+    num_classes = 2
+
+    def data(self, split):
+        return (torch.randn(40, 4), torch.arange(40) % 2) if split == "train" else None
+
+    def model(self, params):
+        return Broken()
+"""
+
+
+def test_a_process_that_lost_its_gpu_ends_its_job_as_a_crash(tmp_path: Path) -> None:
+    file = tmp_path / "lost.py"
+    file.write_text(LOSES_ITS_GPU)
+    with slot(*SLOT_COMMAND) as process:
+        start(process, tmp_path, f"{file}:Lost")
+        while not isinstance(message := receive(process), (JobDone, Exited)):
+            pass
+        assert isinstance(message, JobDone)
+        assert message.error is not None
+        assert message.error.kind == "crashed"
+        assert "device-side assert triggered" in message.error.message
+
+
 def test_user_code_sees_its_device_one_thread_and_no_secret() -> None:
     seen = slot_environment(
         {
@@ -177,6 +228,13 @@ def test_user_code_sees_its_device_one_thread_and_no_secret() -> None:
     assert not [name for name, value in seen.items() if "secret" in value]
     assert (seen["CUDA_VISIBLE_DEVICES"], seen["OMP_NUM_THREADS"], seen["A"]) == ("1", "1", "b")
     assert seen[SLOTS_ON_DEVICE] == "3"
+    assert "CUDA_DEVICE_ORDER" not in seen
+
+
+def test_a_device_by_its_place_on_the_bus_is_found_there() -> None:
+    """CUDA puts the fastest first, and nvidia-smi goes by the bus."""
+    seen = slot_environment({"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}, parse_listing("1, slow")[0])
+    assert (seen["CUDA_VISIBLE_DEVICES"], seen["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")
 
 
 @pytest.mark.parametrize(

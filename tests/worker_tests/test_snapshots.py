@@ -286,3 +286,45 @@ def test_a_loss_of_the_tasks_own_sees_the_mean_output() -> None:
     expected = F.cross_entropy(torch.stack(outputs).mean(0), target)
 
     assert test.loss.mean == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_models_that_write_into_their_input_are_averaged_on_the_same_samples() -> None:
+    class Halving(nn.Sequential):
+        def forward(self, inputs: Tensor) -> Tensor:
+            output: Tensor = super().forward(inputs.div_(2))
+            return output
+
+    class Halves(Blobs):
+        def model(self, params: Any) -> nn.Module:
+            return Halving(nn.Linear(8, 4))
+
+    task = Halves()
+    report, test = averaged(task, {"lr": 0.1}, {"lr": 0.01})
+    inputs, target = task.data("test")
+    with torch.no_grad():
+        models = [rebuild(task, each, CPU).eval() for each in report.snapshots.values()]
+        mean = torch.stack([model(inputs.clone()).softmax(1) for model in models]).mean(0)
+
+    assert test.loss.mean == pytest.approx(float(F.nll_loss(mean.log(), target)), rel=1e-5)
+
+
+@pytest.mark.parametrize("with_average", [False, True])
+def test_a_test_split_that_cannot_be_evaluated_leaves_the_member_its_validation(
+    with_average: bool,
+) -> None:
+    class Hidden(Blobs):
+        def data(self, split: str) -> tuple[Tensor, Tensor]:
+            inputs, target = super().data(split)
+            return inputs, torch.full_like(target, -1) if split == "test" else target
+
+    task = Hidden()
+    report = trained(task, run_spec({}, {"lr": 0.1}, epochs=2, **KEPT))
+    outcome = report.outcomes[0]
+    if with_average:
+        run = using(tuple(report.snapshots), iterations=0, **KEPT)
+        outcome = trained(task, run, snapshots=report.snapshots).outcomes[99]
+
+    assert (outcome.state, outcome.cause) == (TrialState.COMPLETE, TrialCause.FINISHED)
+    assert [each.split for each in outcome.at_best] == ["val"]
+    assert (outcome.message or "").startswith("The test split could not be evaluated: IndexError")
+    assert set(report.snapshots) == {0, 1}

@@ -7,7 +7,15 @@ import time
 from recipes.curve import CurveBlock
 from recipes.wire import MAX_BLOCKS, ArtifactKind
 from tests.worker_tests.stand_in_slot import outcome
-from worker.agent.spool import BATCH_OUTCOMES, BATCH_POINTS, Batch, Report, Spool, cut
+from worker.agent.spool import (
+    BATCH_BYTES,
+    BATCH_OUTCOMES,
+    BATCH_POINTS,
+    Batch,
+    Report,
+    Spool,
+    cut,
+)
 from worker.slot.messages import ArtifactWritten
 
 CHECKPOINT, SNAPSHOT = (
@@ -29,6 +37,35 @@ def test_a_batch_is_cut_where_it_is_full() -> None:
     assert cut([block(5_000)]) == (1, True)
     assert cut([block(1)] * 3_000) == (MAX_BLOCKS, True)
     assert cut([outcome(0)] * 3_000) == (BATCH_OUTCOMES, True)
+
+
+def test_a_batch_is_full_by_its_bytes_too() -> None:
+    large = outcome(0).model_copy(update={"message": "é" * (BATCH_BYTES // 5)})  # two bytes each
+    assert cut([large] * 2) == (2, False)
+    assert cut([large] * 10) == (2, True)
+    assert cut([block(1), large.model_copy(update={"message": "x" * BATCH_BYTES})]) == (1, True)
+    spool = Spool()
+    for trial in range(10):
+        spool.put(large.model_copy(update={"trial": trial}))
+    spool.close()
+    taken = []
+    while (batch := spool.take()) is not None:
+        taken.append(len(batch.outcomes))
+    assert [*taken, len(spool.rest().outcomes)] == [2, 2, 2, 2, 2]
+
+
+def test_a_newer_checkpoint_takes_the_place_of_one_that_was_not_sent() -> None:
+    spool = Spool(batch_seconds=60.0)
+    newer = CHECKPOINT.model_copy(update={"epoch": 2, "path": "/y"})
+    others = CHECKPOINT.model_copy(update={"trial": 1})
+    for report in (block(1), CHECKPOINT, SNAPSHOT, others):
+        assert spool.put(report) is None
+    assert spool.put(newer) == CHECKPOINT
+    spool.close()
+    sent = []
+    while (batch := spool.take()) is not None:
+        sent.append(batch.artifact)
+    assert sent == [None, SNAPSHOT, others, newer]
 
 
 def test_a_checkpoint_travels_alone_after_what_it_covers() -> None:

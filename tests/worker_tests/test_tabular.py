@@ -14,6 +14,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from recipes.description import TaskProblem
 from recipes.run import MemberSpec, RunSpec, TaskRef
 from recipes.task import Task
+from worker.data.columns import is_constant
 from worker.data.csv_file import read_table
 from worker.data.data import TaskData, load_data
 from worker.describe.describe import describe
@@ -182,6 +183,19 @@ def test_a_column_of_one_number_becomes_zeros(tmp_path: Path) -> None:
     inputs, _ = rows_of(load(path, "y"))
 
     assert inputs[:, 0].abs().max() == 0
+
+
+def test_what_only_rounding_tells_apart_is_one_number(tmp_path: Path) -> None:
+    tenths = np.full(3, 0.1)
+    assert tenths.std() > 0  # 1e-17: three of them do not add up to three times 0.1
+    assert is_constant(tenths)
+    assert is_constant(np.zeros(3))
+    assert not is_constant(np.array([1.0, 1.0 + 1e-9]))
+
+    path = write(tmp_path / "t.csv", ["a", "b", "y"], [[0.1, i, i % 2] for i in range(23)])
+    assert rows_of(load(path, "y"))[0][:, 0].abs().max() < 1e-12
+    problem = text_problem(tmp_path, "a,y\n1,0.1\n2,0.1\n3,0.1\n", kind="regression", test_share=0)
+    assert "one value alone, '0.1'" in problem.message
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import compress
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from recipes.run import RunSpec, Sample
 from recipes.trial import TrialCause, TrialState
@@ -25,6 +26,8 @@ from tests.worker_tests.training_tasks import (
     trained,
 )
 from worker.data.data import load_data
+from worker.fused.admission import Admission
+from worker.fused.train import train_together
 from worker.tasks.digits import DigitsMLP
 from worker.training.collecting import CollectingReporter
 from worker.training.loop import train
@@ -305,6 +308,18 @@ def test_memory_running_out_has_its_own_cause() -> None:
     assert (outcome.state, outcome.cause) == (TrialState.FAILED, TrialCause.OUT_OF_MEMORY)
 
 
+def test_a_lost_gpu_is_nobodys_result() -> None:
+    class Loses(Blobs):
+        def model(self, params):  # type: ignore[no-untyped-def]
+            raise RuntimeError("CUDA error: device-side assert triggered")
+
+    for train_all in (train, partial(train_together, admission=Admission())):
+        report, run = CollectingReporter(), run_spec({}, {}, iterations=1, fuse=2)
+        with pytest.raises(RuntimeError, match="device-side assert"):
+            train_all(Loses(), load_data(Loses(), CPU), run, report)
+        assert not report.outcomes
+
+
 def test_a_wrong_setting_fails_with_field_value_and_cure() -> None:
     outcome = trained(Blobs(), run_spec({"optimizer": "sdg"}, iterations=1)).outcomes[0]
 
@@ -398,6 +413,26 @@ def test_augment_gets_the_setting_where_it_asks_for_it() -> None:
 
     trained(Asks(), run_spec({"noise": 0.5}, iterations=2))
     assert seen == [0.5, 0.5]
+
+
+def test_a_tensor_that_the_first_forward_keeps_does_for_training() -> None:
+    class Keeps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(8, 4)
+            self.scale: Tensor | None = None
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            if self.scale is None:
+                self.scale = torch.full((4,), 0.5)
+            return self.layer(inputs) * self.scale
+
+    class Kept(Blobs):
+        def model(self, params: object) -> nn.Module:
+            return Keeps()
+
+    outcome = trained(Kept(), run_spec(epochs=1)).outcomes[0]
+    assert (outcome.message, outcome.cause) == (None, TrialCause.FINISHED)
 
 
 def test_params_of_the_trainer_reach_it() -> None:

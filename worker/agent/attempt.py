@@ -125,9 +125,10 @@ class AttemptRun:
         if self._abandoned.is_set():
             return
         failpoint("agent.before_finish")
-        rest = self._spool.rest()
-        if not self._finish(end, rest) and self._refusal is not None and rest != Batch():
-            self._finish(end, Batch())  # what was left is not taken: say so
+        had_refusal = self._refusal is not None
+        taken = self._finish(end, self._spool.rest())
+        if not taken and self._refusal is not None and not had_refusal:
+            self._finish(end, Batch())  # the end as it was is not taken: say so
         failpoint("agent.after_finish")
 
     def _finish(self, end: JobDone | Exited | None, rest: Batch) -> bool:
@@ -252,7 +253,9 @@ class AttemptRun:
                     said = outcome.message and redact(outcome.message)
                     self._spool.put(outcome.model_copy(update={"message": said}))
                 case ArtifactWritten():
-                    self._spool.put(message)
+                    older = self._spool.put(message)
+                    if older is not None:
+                        Path(older.path).unlink(missing_ok=True)
                 case _:
                     pass
             now = time.monotonic()

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 NVIDIA_SMI = ("nvidia-smi", "--query-gpu=index,name", "--format=csv,noheader")
@@ -23,11 +24,14 @@ class Device:
         name: For people: ``cpu``, ``cuda:0 NVIDIA H200``.
         cuda: What CUDA_VISIBLE_DEVICES must say to see this one alone; empty on the CPU.
         num_slots: How many slots share it.
+        is_by_bus: Whether ``cuda`` is its place on the PCI bus, as nvidia-smi counts. CUDA itself
+            puts the fastest first.
     """
 
     name: str
     cuda: str = ""
     num_slots: int = 1
+    is_by_bus: bool = False
 
 
 CPU = Device("cpu")
@@ -38,9 +42,8 @@ def cuda_devices(environment: Mapping[str, str]) -> tuple[Device, ...]:
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         # CUDA itself ignores everything from the first invalid entry on; -1 is the usual one.
-        names = [name.strip() for name in visible.split(",")]
-        usable = names[: next((i for i, name in enumerate(names) if name in ("", "-1")), None)]
-        return tuple(Device(f"cuda:{name}", name) for name in usable)
+        names = (name.strip() for name in visible.split(","))
+        return tuple(Device(f"cuda:{name}", name) for name in takewhile(_is_device, names))
     try:
         listing = subprocess.run(
             NVIDIA_SMI, capture_output=True, text=True, timeout=NVIDIA_SMI_SECONDS, check=True
@@ -54,8 +57,14 @@ def parse_listing(listing: str) -> tuple[Device, ...]:
     """The devices in nvidia-smi's lines of ``index, name``."""
     rows = (line.partition(",") for line in listing.splitlines() if "," in line)
     return tuple(
-        Device(f"cuda:{index.strip()} {name.strip()}", index.strip()) for index, _, name in rows
+        Device(f"cuda:{index.strip()} {name.strip()}", index.strip(), is_by_bus=True)
+        for index, _, name in rows
     )
+
+
+def _is_device(name: str) -> bool:
+    """Whether an entry of CUDA_VISIBLE_DEVICES names one: by its number, or by its UUID."""
+    return name.isdecimal() or name.startswith(("GPU-", "MIG-"))
 
 
 def num_cores() -> int:

@@ -41,6 +41,9 @@ SECRETS = frozenset(
 )
 TAIL_BYTES = 64 * 1024
 """How much of a process's last words is kept (notes: 64 KiB of stderr an attempt)."""
+STDERR_SECONDS = 2.0
+"""How long the last words of one that has ended are waited for: what it started, in a group of its
+own, may hold their pipe open for ever."""
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +116,7 @@ class SlotProcess:
         self._reaped = False
         self._unreadable: str | None = None
         self._tail: deque[bytes] = deque()
+        self._tailing = threading.Lock()  # of the tail: one reads it, another begins it anew
         self._readers = [
             threading.Thread(target=read, name=f"slot-{self.pid}-{read.__name__}", daemon=True)
             for read in (self._read_messages, self._read_stderr)
@@ -159,7 +163,8 @@ class SlotProcess:
         """Give the child a command. One that is gone has its ``Exited`` waiting instead."""
         if isinstance(command, StartJob):
             self.task = command.job.task
-            self._tail.clear()
+            with self._tailing:
+                self._tail.clear()
         line = command.model_dump_json().encode() + b"\n"
         assert self._process.stdin is not None
         with self._sending, contextlib.suppress(BrokenPipeError, ValueError):
@@ -209,11 +214,14 @@ class SlotProcess:
 
     def _read_stderr(self) -> None:
         assert self._process.stderr is not None
-        while chunk := os.read(self._process.stderr.fileno(), TAIL_BYTES):
-            logger.debug("slot process %d: %s", self.pid, chunk.decode(errors="replace").rstrip())
-            self._tail.append(chunk)
-            while sum(map(len, self._tail)) - len(self._tail[0]) > TAIL_BYTES:
-                self._tail.popleft()
+        with self._process.stderr as pipe:
+            while chunk := os.read(pipe.fileno(), TAIL_BYTES):
+                said = chunk.decode(errors="replace").rstrip()
+                logger.debug("slot process %d: %s", self.pid, said)
+                with self._tailing:
+                    self._tail.append(chunk)
+                    while sum(map(len, self._tail)) - len(self._tail[0]) > TAIL_BYTES:
+                        self._tail.popleft()
 
     def _wait(self) -> None:
         # The group is killed before the child is reaped: until then its number is its own.
@@ -221,15 +229,16 @@ class SlotProcess:
         self.kill()
         returncode = self._process.wait()
         self._reaped = True
-        for thread in self._readers:
-            thread.join()
-        for pipe in (self._process.stdout, self._process.stderr):
-            assert pipe is not None
-            pipe.close()
+        messages, stderr = self._readers
+        messages.join()
+        stderr.join(STDERR_SECONDS)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
         assert self._process.stdin is not None
         with self._sending, contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        tail = b"".join(self._tail)[-TAIL_BYTES:].decode(errors="replace")
+        with self._tailing:
+            tail = b"".join(self._tail)[-TAIL_BYTES:].decode(errors="replace")
         self._messages.put(Exited(returncode, tail, self._unreadable))
 
 
@@ -247,5 +256,6 @@ def slot_environment(environment: Mapping[str, str], device: Device) -> dict[str
         **threads,
         "PYTHONUNBUFFERED": "1",
         "CUDA_VISIBLE_DEVICES": device.cuda,
+        **({"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if device.is_by_bus else {}),
         SLOTS_ON_DEVICE: str(device.num_slots),
     }

@@ -138,7 +138,8 @@ class SlotLoop:
         num_failed = 0
         while not self._stopping.is_set():
             match self._process.receive(QUICK_SECONDS):
-                case Ready():
+                case Ready(device=trains_on):
+                    self._check_device(trains_on)
                     return
                 case Exited() as end:
                     num_failed += 1
@@ -147,6 +148,17 @@ class SlotLoop:
                     self._replace_process()
                 case _:
                     pass
+
+    def _check_device(self, trains_on: str) -> None:
+        """Say when a GPU stands idle: the slot trains on the CPU, and nobody would know why."""
+        if self._device.cuda and not trains_on.startswith("cuda"):
+            logger.warning(
+                "slot %d trains on the CPU: the worker's torch cannot use %s; install one that was"
+                " built for CUDA, and a driver that is new enough for it, or set"
+                " CUDA_VISIBLE_DEVICES= (to nothing) to have a slot on each core",
+                self._number,
+                self._device.name,
+            )
 
     def _claim(self) -> Claim | None:
         worker = self._registration.current().worker
@@ -181,7 +193,7 @@ class SlotLoop:
 
     def _carry_out(self, claim: Claim) -> None:
         if not (self._process.alive and self._process.serves(claim.job.task)):
-            self._replace_process()
+            self._replace_process(claim.job.task)
         if claim.job.kind is JobKind.DESCRIBE:
             self._foretell(claim.job.task)
         run = AttemptRun(
@@ -216,12 +228,15 @@ class SlotLoop:
         if not run.leaves_clean_process:
             self._replace_process()
 
-    def _replace_process(self) -> None:
+    def _replace_process(self, task: TaskRef | None = None) -> None:
+        """Start another process; one for a task has it from the beginning, and loads no other."""
         self._process.close()
         with self._changing:  # a process started now would be nobody's to close
             if self._stopping.is_set():
                 return
-            self._process = SlotProcess(self._device, command=self._command)
+            process = SlotProcess(self._device, command=self._command)
+            process.task = task
+            self._process = process
 
 
 def _last_line(end: Exited) -> str:

@@ -24,6 +24,8 @@ MAX_CATEGORIES = 32
 MIN_COVERED = 0.5
 """Share of the rows that those must cover: a column of names or identifiers does not, and
 would teach a network nothing but its rows."""
+ROUNDING = 1e-12
+"""Share of their mean up to which an sd comes from rounding alone: float64 has 16 digits."""
 NUM_EXAMPLES = 3
 """Values shown in a message."""
 
@@ -116,9 +118,8 @@ def learn_column(table: Table, name: str, rows: Rows) -> Column:
     if sum(map(_looks_like_number, present)) >= NUMERIC_SHARE * len(present):
         values = numbers(table, name, rows)
         known = values[~np.isnan(values)]
-        sd = float(known.std())
-        # A column of one value becomes zeros.
-        return NumberColumn(name, float(known.mean()), sd or 1.0, len(known) < len(values))
+        sd = 1.0 if is_constant(known) else float(known.std())  # of one value it becomes zeros
+        return NumberColumn(name, float(known.mean()), sd, len(known) < len(values))
     counts = Counter(_category(cells[row]) for row in rows)
     common = sorted(counts, key=lambda category: (-counts[category], category))[:MAX_CATEGORIES]
     if sum(counts[category] for category in common) < MIN_COVERED * len(rows):
@@ -157,6 +158,11 @@ def numbers(table: Table, name: str, rows: Rows) -> npt.NDArray[np.float64]:
             )
         values[index] = value
     return values
+
+
+def is_constant(values: npt.NDArray[np.float64]) -> bool:
+    """Whether numbers (N,) are one and the same: of 0.1, many times, the sd is 1e-17 and not 0."""
+    return bool(values.std() <= ROUNDING * abs(values.mean()))
 
 
 def is_missing(cell: str) -> bool:

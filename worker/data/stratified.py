@@ -35,8 +35,9 @@ def draw_stratified(labels: Tensor | None, num_samples: int, num: int, seed: int
     # Classes in rising order. torch ships the method untyped.
     classes, counts = labels.unique(return_counts=True)  # type: ignore[no-untyped-call]
     quotas = _quotas(counts, num, generator)
+    in_order = labels[shuffled]
     chosen = [
-        shuffled[labels[shuffled] == label][:quota]
+        shuffled[in_order == label][:quota]
         for label, quota in zip(classes, quotas.tolist(), strict=True)
         if quota
     ]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from recipes.words import plural
-from worker.data.columns import Rows, as_number, is_missing, numbers
+from worker.data.columns import Rows, as_number, is_constant, is_missing, numbers
 from worker.data.csv_file import Table
 
 TargetKind = Literal["classification", "binary", "regression"]
@@ -93,7 +93,7 @@ class TargetColumn:
             return self
         _check_present(table, self.name, rows)
         values = numbers(table, self.name, rows)
-        if values.std() == 0:
+        if is_constant(values):
             raise table.error(
                 f"column {self.name!r} holds one value alone, {table.columns[self.name][0]!r}:"
                 " there is nothing to predict",

@@ -32,6 +32,8 @@ from worker.training.evaluation import evaluate
 from worker.training.hyperparameters import Hyperparameters
 from worker.training.losses import has_own_loss
 
+METRIC_SAMPLES = 64
+"""On which the task's metrics are tried: batches of four."""
 CHANNELS_LAST = "with channels last in memory, which together they would not have"
 """Why trials train one by one, as a part of a sentence."""
 
@@ -68,7 +70,9 @@ def describe(
     metric, direction = objective(task)
     fusing, memory_format = Fusing(chunk=1), MemoryFormat()
     if probe.loss_error is None:
-        _check_metric(task, model, train, metric, file)
+        is_bad = non_finite_samples(inputs) | non_finite_samples(targets)
+        sound = (~is_bad).nonzero().squeeze(1)[:METRIC_SAMPLES]
+        _check_metric(task, model, train, sound, metric, file)
         if measures_fusing:
             fusing, memory_format = _how_to_train(task, data, space)
     elif measures_fusing:
@@ -150,10 +154,9 @@ def _regularisation(
 
 
 def _check_metric(
-    task: Task, model: nn.Module, train: Split, metric: str, file: str | None
+    task: Task, model: nn.Module, train: Split, indices: Tensor, metric: str, file: str | None
 ) -> None:
-    """Whether an evaluation gives the metric that shall decide."""
-    indices = torch.arange(min(2, train.num_samples))
+    """Whether an evaluation of these samples gives the metric that shall decide."""
     try:
         found = evaluate(task, model, train, indices, split="train", iteration=0).metrics
     except Exception as error:
@@ -164,9 +167,10 @@ def _check_metric(
             file=file,
         ) from error
     if metric not in found:
+        is_named = getattr(task, "objective", None) is not None
+        who = "`objective` names" if is_named else f"a {task.kind} task is judged by"
         raise task_error(
-            f"`objective` names the metric {metric!r}, and an evaluation gives"
-            f" {', '.join(sorted(found))}",
+            f"{who} the metric {metric!r}, and an evaluation gives {', '.join(sorted(found))}",
             cure="name one of these, or return it from metrics(output, target)",
             file=file,
         )

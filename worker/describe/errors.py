@@ -18,6 +18,10 @@ OUR_FOLDERS = (Path(__file__).resolve().parents[1], Path(recipes.__path__[0]).re
 
 NATIVE_STACK = "\nException raised from "
 """Torch puts the stack of its C++ behind some messages; it tells a user nothing."""
+MAX_MESSAGE = 4_000
+"""Characters of an exception's words that travel."""
+MAX_TRACEBACK = 32 * 1024
+"""Characters of a traceback that travel: its end, where the cause stands."""
 
 
 class TaskError(Exception):
@@ -80,7 +84,7 @@ def raised(error: BaseException, message: str, *, cure: str, file: str | None) -
             line=found[1] if found else None,
             traceback="".join(
                 traceback.format_exception(type(error), error, _users_part(error.__traceback__))
-            ),
+            )[-MAX_TRACEBACK:],
         )
     )
 
@@ -92,9 +96,16 @@ def describe_exception(error: BaseException) -> str:
             ": ".join([*map(str, item["loc"][-1:]), item["msg"].removeprefix("Value error, ")])
             for item in error.errors(include_url=False, include_context=False)
         ]
-        return f"{error.title}: {'; '.join(words)}"
-    text = " ".join(str(error).partition(NATIVE_STACK)[0].split())
+        return shortened(f"{error.title}: {'; '.join(words)}")
+    text = shortened(" ".join(str(error).partition(NATIVE_STACK)[0].split()))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def shortened(text: str) -> str:
+    """Beginning and end of what is too long to travel: an exception can hold a whole array."""
+    if len(text) <= MAX_MESSAGE:
+        return text
+    return f"{text[: MAX_MESSAGE // 2]} ... {text[-MAX_MESSAGE // 2 :]}"
 
 
 def is_users(filename: str) -> bool:

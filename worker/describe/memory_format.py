@@ -95,7 +95,7 @@ def _evaluations(task: Task, member: Member) -> Callable[[int], None]:
     """Forwards of as many samples as an iteration has, in eval mode."""
     inputs, _ = member.sample.batch(torch.arange(member.batches.batch_size))
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def evaluate(count: int) -> None:
         member.model.eval()
         for _ in range(count):

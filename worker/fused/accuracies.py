@@ -6,17 +6,25 @@ import torch
 from torch import Tensor
 
 from recipes.task import Task
-from worker.training.metrics import batch_accuracy, batch_shares, has_single_labels
+from worker.training.metrics import (
+    batch_accuracy,
+    batch_shares,
+    has_kinds_shape,
+    has_own_form,
+    has_single_labels,
+)
 
 
 class MemberAccuracies:
     """Keeps small outputs of single labels until they are read, and scores them at once.
 
     Args:
-        task: Its kind says whether there is such a thing.
+        task: Its kind says whether there is such a thing, and in the end its outputs' shape.
     """
 
     def __init__(self, task: Task) -> None:
+        self._task = task
+        self._has_own_form = has_own_form(task)
         self._share = batch_accuracy(task)
         self._has_single_labels = has_single_labels(task)
         self._outputs: list[Tensor] = []
@@ -26,6 +34,10 @@ class MemberAccuracies:
     def add(self, outputs: Tensor, target: Tensor, *, is_shared: bool) -> None:
         """Take a batch in: outputs (K, B, ...), target (B, ...) or, each its own, (K, B, ...)."""
         if self._share is None:
+            return
+        its_target = target if is_shared else target[0]
+        if self._has_own_form and not has_kinds_shape(self._task, outputs[0], its_target):
+            self._share = None
             return
         outputs = outputs.detach()
         if self._has_single_labels and outputs.ndim == 3:

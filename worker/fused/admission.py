@@ -19,7 +19,7 @@ from worker.fused.batches import MemberBatches
 from worker.fused.form import form_of
 from worker.fused.in_double import InDouble
 from worker.fused.masks import member_rates
-from worker.fused.refusal import NotFusable, reason_of
+from worker.fused.refusal import MAX_LENGTH, NotFusable, reason_of
 from worker.fused.room import Room
 from worker.fused.stack import Stack
 from worker.fused.task_state import changed, kept_by, unchanged
@@ -153,7 +153,7 @@ def check_group(task: Task, members: Sequence[Member]) -> None:
         raise NotFusable("models that look alike compute different things")
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _outputs(task: Task, members: Sequence[Member]) -> tuple[Tensor, Tensor]:
     """The group's outputs by one skeleton and by each own model, (K, B, ...) both."""
     stack = Stack([each.model for each in members])
@@ -227,7 +227,7 @@ def _reference(
         raise
     except Exception as error:
         raise NotFusable(
-            f"it cannot be compared in float64: {type(error).__name__}: {error}"
+            f"it cannot be compared in float64: {type(error).__name__}: {str(error)[:MAX_LENGTH]}"
         ) from error
 
 
@@ -341,7 +341,10 @@ def _check_augmentation(member: Member) -> None:
 
 
 def _global_states() -> tuple[object, ...]:
-    return torch.default_generator.get_state().numpy().tobytes(), *_states_beside_torch()
+    generators = [torch.default_generator.get_state()]
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        generators.append(torch.cuda.get_rng_state())
+    return *(each.numpy().tobytes() for each in generators), *_states_beside_torch()
 
 
 def _states_beside_torch() -> tuple[object, ...]:

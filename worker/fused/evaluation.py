@@ -21,7 +21,7 @@ ROWS_AT_ONCE = 8
 """Models in it: with the samples it says what the activations of an evaluation may take."""
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def evaluate_rows(
     task: Task,
     stack: Stack,

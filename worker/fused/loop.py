@@ -31,7 +31,7 @@ from worker.fused.clock import SharedClock
 from worker.fused.evaluation import evaluate_rows
 from worker.fused.internals import MemberInternals
 from worker.fused.team import Team
-from worker.training.failures import cause_of, describe_failure
+from worker.training.failures import cause_of, describe_failure, has_lost_device
 from worker.training.internals import InternalsSampler
 from worker.training.loop import inspect_every
 from worker.training.member_run import MemberRun
@@ -208,9 +208,11 @@ class FusedLoop:
         except Exception as error:
             # The task's own code runs in there: what it raises is this member's result. But
             # that there is no room for it is the others' doing.
-            if cause_of(error) is TrialCause.OUT_OF_MEMORY and len(self._rows) > 1:
+            cause = cause_of(error)
+            is_others = cause is TrialCause.OUT_OF_MEMORY and len(self._rows) > 1
+            if is_others or has_lost_device(error):
                 raise
-            outcome = each.record.close(cause_of(error), message=describe_failure(error))
+            outcome = each.record.close(cause, message=describe_failure(error))
         self._report.outcome(outcome)
         self._ended.add(row)
         self._clock.leave()

@@ -13,7 +13,8 @@ from worker.data.data import TaskData
 from worker.fused.admission import Admitted, admit
 from worker.fused.asked import VARIABLE, asked_number
 from worker.fused.form import form_of
-from worker.fused.memory import FEW, MORE, PeakMemory, free_bytes
+from worker.fused.free_memory import free_bytes
+from worker.fused.memory import FEW, MORE, PeakMemory
 from worker.fused.rates import (
     SEED,
     Budget,

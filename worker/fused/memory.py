@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -103,13 +102,3 @@ class PeakMemory:
             math.inf if each == 0 and shared <= num_bytes else (num_bytes - shared) / (each or 1)
             for shared, each in self.lines
         )
-
-
-def free_bytes(device: torch.device) -> float:
-    """What may still be taken: of a GPU's memory this process's share, of the machine's all."""
-    if device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-        share = torch.cuda.get_per_process_memory_fraction(device) * total
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return float(min(free + unused, share - torch.cuda.memory_allocated(device)))
-    return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

@@ -13,8 +13,9 @@ from recipes.fusing import BLOCK
 from recipes.task import Task
 from worker.fused.batches import MemberBatches
 from worker.fused.evaluation import evaluate_rows
+from worker.fused.free_memory import free_bytes
 from worker.fused.internals import MemberInternals
-from worker.fused.memory import MemoryWatch, PeakMemory, free_bytes
+from worker.fused.memory import MemoryWatch, PeakMemory
 from worker.fused.team import Team
 from worker.training.evaluation import BATCH_SIZE
 from worker.training.member import Member

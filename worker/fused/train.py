@@ -20,7 +20,7 @@ from worker.fused.masks import member_rates
 from worker.fused.refusal import NotFusable
 from worker.fused.task_state import changed, kept_by
 from worker.training.checkpoint import Checkpoint
-from worker.training.failures import cause_of, describe_failure
+from worker.training.failures import cause_of, describe_failure, has_lost_device
 from worker.training.loop import NO_CHECKPOINTS, NO_SNAPSHOTS, Trainer
 from worker.training.member_run import MemberRun
 from worker.training.reporting import Reporter
@@ -78,7 +78,8 @@ class _Groups:
                 # The task's own code runs in here: what it raises is this member's result. But
                 # that there is no room for one more is the others' doing.
                 cause = cause_of(error)
-                if cause is TrialCause.OUT_OF_MEMORY and len(members) > 1:
+                is_others = cause is TrialCause.OUT_OF_MEMORY and len(members) > 1
+                if is_others or has_lost_device(error):
                     raise
                 self.alone.report.outcome(record.close(cause, message=describe_failure(error)))
             kept.append(kept_by(task))

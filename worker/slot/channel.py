@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -113,12 +114,24 @@ class ChannelReporter:
         failpoint("slot.after_points")
 
     def checkpoint(self, trial: int, epoch: int, iteration: int, content: bytes) -> None:
-        """A member's whole state."""
-        self._write(ArtifactKind.CHECKPOINT, trial, epoch, iteration, content)
+        """A member's whole state; one that this machine's disk has no room for is left out.
+
+        Without it a trial that is interrupted begins anew, and ends the same.
+        """
+        kind = ArtifactKind.CHECKPOINT
+        try:
+            path = self._write(f"{trial}-{epoch}.{kind}", content)
+        except OSError as error:
+            sys.stderr.write(f"the checkpoint of trial {trial} is not kept: {error}\n")
+            sys.stderr.flush()
+            return
+        self._hand_over(kind, trial, epoch, iteration, path)
 
     def snapshot(self, trial: int, epoch: int, iteration: int, content: bytes) -> None:
         """A member's best weights."""
-        self._write(ArtifactKind.SNAPSHOT, trial, epoch, iteration, content)
+        kind = ArtifactKind.SNAPSHOT
+        path = self._write(f"{trial}-{epoch}.{kind}", content)
+        self._hand_over(kind, trial, epoch, iteration, path)
 
     def outcome(self, outcome: MemberOutcome) -> None:
         """A member has ended, or waits."""
@@ -134,14 +147,23 @@ class ChannelReporter:
         """Whether this member is no longer wanted."""
         return self._channel.dropped(trial)
 
-    def _write(
-        self, kind: ArtifactKind, trial: int, epoch: int, iteration: int, content: bytes
+    def _write(self, name: str, content: bytes) -> str:
+        """Where an artifact lies: a file that is there whole or not at all."""
+        path = os.path.join(self._directory, name)
+        part = f"{path}.part"
+        try:
+            with open(part, "wb") as file:
+                file.write(content)
+            os.replace(part, path)
+        except OSError:
+            with contextlib.suppress(OSError):  # its room on a full disk
+                os.unlink(part)
+            raise
+        return path
+
+    def _hand_over(
+        self, kind: ArtifactKind, trial: int, epoch: int, iteration: int, path: str
     ) -> None:
-        """Hand an artifact over by way of a file that is there whole or not at all."""
-        path = os.path.join(self._directory, f"{trial}-{epoch}.{kind}")
-        with open(f"{path}.part", "wb") as file:
-            file.write(content)
-        os.replace(f"{path}.part", path)
         self._channel.send(
             ArtifactWritten(kind=kind, trial=trial, epoch=epoch, iteration=iteration, path=path)
         )

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -16,7 +17,7 @@ from recipes.trial import TrialCause
 from recipes.wire import AttemptError
 from worker.data.data import TaskData, load_data
 from worker.describe.describe import describe
-from worker.describe.errors import TaskError, task_error
+from worker.describe.errors import MAX_TRACEBACK, TaskError, shortened, task_error
 from worker.describe.loader import load_task, task_digest, task_file
 from worker.fused.admission import Admission
 from worker.fused.train import train_together
@@ -26,10 +27,7 @@ from worker.slot.memory_guard import guard_memory
 from worker.slot.messages import SLOTS_ON_DEVICE, JobDone, LoadTask, StartJob, TaskLoaded
 from worker.slot.signature import task_files
 from worker.training.checkpoint import Checkpoint
-from worker.training.failures import cause_of
-
-MAX_TRACEBACK = 32 * 1024
-"""Characters of a traceback that travel: its end, where the cause stands."""
+from worker.training.failures import cause_of, has_lost_device
 
 
 class JobRunner:
@@ -41,7 +39,7 @@ class JobRunner:
     def __init__(self) -> None:
         torch.set_num_threads(1)
         keep_freed_memory()
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = slot_device()
         if self._device.type == "cuda":
             guard_memory(int(os.environ.get(SLOTS_ON_DEVICE, "1")))
         self.device = str(self._device)
@@ -96,10 +94,9 @@ class JobRunner:
             )
         except BaseException as error:
             # SystemExit too: user code that calls sys.exit must not look like a crash of ours.
-            is_memory = cause_of(error) is TrialCause.OUT_OF_MEMORY
             failure = AttemptError(
-                kind="out_of_memory" if is_memory else "error",
-                message=f"{type(error).__name__}: {error}",
+                kind=_kind_of(error),
+                message=shortened(f"{type(error).__name__}: {error}"),
                 traceback=traceback.format_exc()[-MAX_TRACEBACK:],
             )
         return JobDone(result="failed", error=failure)
@@ -143,6 +140,21 @@ class JobRunner:
         if new:
             self._files.update(new)
             channel.send(TaskLoaded(files=new))
+
+
+def _kind_of(error: BaseException) -> Literal["error", "out_of_memory", "crashed"]:
+    """Without its GPU this process is worth no more than a dead one, and is replaced like one."""
+    if has_lost_device(error):
+        return "crashed"
+    return "out_of_memory" if cause_of(error) is TrialCause.OUT_OF_MEMORY else "error"
+
+
+def slot_device() -> torch.device:
+    """What this process trains on: the one GPU that it can see, else the CPU.
+
+    A GPU by its number: torch does not tell this process's share of a GPU's memory without it.
+    """
+    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def _check_digest(task: Task, digest: str | None) -> None:

@@ -15,6 +15,7 @@ from recipes.task import Task
 from recipes.trial import TrialCause
 from worker.data.batches import TrainingSample
 from worker.data.data import TaskData
+from worker.training.at_best import look_at_best
 from worker.training.losses import has_own_loss
 from worker.training.member import evaluated_splits
 from worker.training.record import Record
@@ -40,7 +41,7 @@ def measure_average(
     whole = evaluated_splits(data, sample, run.evaluate_at_best, at_most=None)
     for each in splits:
         record.add_evaluation(each.evaluate(task, model, iteration=0))
-    record.at_best = tuple(each.evaluate(task, model, iteration=0) for each in whole)
+    look_at_best(task, model, whole, record, iteration=0)
     return record.close(TrialCause.FINISHED)
 
 
@@ -66,7 +67,8 @@ class AverageModel(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The average for a batch (N, ...), of the outputs' shape."""
-        outputs = torch.stack([model(inputs) for model in self._models])
+        # A forward may write into what it is given.
+        outputs = torch.stack([model(inputs.clone()) for model in self._models])
         if self._kind == "classification":
             return _log_mean(F.log_softmax(outputs, 2))
         if self._kind in ("binary", "multilabel"):

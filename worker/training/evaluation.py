@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,12 @@ from recipes.outcome import Evaluation, Moments
 from recipes.task import Task
 from worker.data.batches import BatchSource
 from worker.training.losses import has_own_loss, mean_loss, sample_losses, valid_positions
-from worker.training.metrics import KINDS_WITH_ACCURACY, correct_shares
+from worker.training.metrics import (
+    KINDS_WITH_ACCURACY,
+    correct_shares,
+    has_kinds_shape,
+    has_own_form,
+)
 from worker.training.precision import in_precision
 
 BATCH_SIZE = 512
@@ -23,6 +28,8 @@ BATCH_SIZE = 512
 processor's cache (digits ConvNet: 1,024 take 1.6 times as long each)."""
 MIN_GROUPS = 16
 """Batches a task's own loss or metrics are taken over, so that their spread is known."""
+FEWEST_IN_GROUP = 2
+"""Samples of such a batch, where there are so many: of one alone many a metric says nothing."""
 SAMPLE_SEED = 7
 """Draws the fixed samples: a constant, so that all studies on the same data compare."""
 
@@ -45,7 +52,7 @@ def chunks(indices: Tensor, *, size: int) -> Iterator[Tensor]:
         yield indices[start : start + size]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # no inference mode: a tensor that a forward keeps must do for training too
 def evaluate(
     task: Task,
     model: nn.Module,
@@ -59,9 +66,9 @@ def evaluate(
 
     Per sample, in float64: the kind's default loss (without label smoothing), accuracy,
     for regression ``mse`` and ``r2``. A task's own ``loss`` and ``metrics`` give batch
-    means only; they are taken over at least MIN_GROUPS batches, drawn at random where
-    there are samples enough (data often lie in order of their classes), and their moments
-    say what independent samples with that spread would.
+    means only; they are taken over MIN_GROUPS batches or more (fewer of hardly any samples),
+    drawn at random because data often lie in order of their classes, and their moments say
+    what independent samples with that spread would.
 
     Samples whose targets are all ignored are left out.
     """
@@ -106,19 +113,26 @@ def evaluate_members(
         batch_size: Samples in one forward, where values are taken sample by sample.
     """
     has_group_means = has_own_loss(task) or callable(getattr(task, "metrics", None))
-    size, order = batch_size, None
-    if has_group_means:
-        size = min(BATCH_SIZE, math.ceil(len(indices) / MIN_GROUPS))
-        order = _permutation(len(indices))
-        indices = indices[order.to(indices.device)]
+    order = _permutation(len(indices)) if has_group_means else None
+    parts: Iterable[Tensor]
+    if order is None:
+        parts = chunks(indices, size=batch_size)
+    else:
+        parts = indices[order.to(indices.device)].tensor_split(_num_groups(len(indices)))
     tally = _Tally(task)
-    for chunk in chunks(indices, size=size):
+    for chunk in parts:
         inputs, target = samples.batch(chunk)
         tally.add(outputs_of(inputs), target)
     return [
         Evaluation(split=split, iteration=iteration, metrics=moments, correct=bitmap)
         for moments, bitmap in zip(tally.moments(), tally.bitmaps(order), strict=True)
     ]
+
+
+def _num_groups(num_samples: int) -> int:
+    """Into how many batches samples are parted, as evenly as it goes, for means over batches."""
+    wanted = max(MIN_GROUPS, math.ceil(num_samples / BATCH_SIZE))
+    return max(1, min(wanted, num_samples // FEWEST_IN_GROUP))
 
 
 class _Tally:
@@ -143,7 +157,7 @@ class _Tally:
         if self._own_loss is not None:
             for means, output in zip(self._means, outputs, strict=True):
                 _add_mean(means, "loss", float(self._own_loss(output, target)), len(target))
-        if isinstance(outputs, Tensor):
+        if isinstance(outputs, Tensor) and self._are_kinds(outputs, target):
             self._add_samples(outputs, target, scored)
         if callable(self._own_metrics):
             for means, output in zip(self._means, outputs, strict=True):
@@ -168,6 +182,10 @@ class _Tally:
             errors = (flat - targets).double().square()
             self._value("mse", errors.reshape(len(targets), -1).mean(1))
             self._targets.append(target.double().reshape(len(target), -1).cpu())
+
+    def _are_kinds(self, outputs: Tensor, target: Tensor) -> bool:
+        """Whether the kind's own values are defined for these outputs (K, N, ...)."""
+        return not has_own_form(self._task) or has_kinds_shape(self._task, outputs[0], target)
 
     def moments(self) -> list[dict[str, Moments]]:
         """Every metric's, of each model; the task's own replace the kind's of the same name."""
@@ -229,8 +247,11 @@ def _r2_shares(errors: Tensor, targets: Tensor) -> Tensor:
     """One value a sample whose mean is R^2 = 1 - (residual / total sum of squares).
 
     1 - error_i / V, V the targets' mean variance over their outputs in this sample. V is
-    taken as known, so the standard error leaves out its own uncertainty.
+    taken as known, so the standard error leaves out its own uncertainty. Of targets that
+    are all the same R^2 is 1 where every output is right and else 0, as scikit-learn has it.
     """
+    if bool((targets == targets[:1]).all()):
+        return errors * 0 + (errors == 0).all(1, keepdim=True)  # what is not finite stays so
     return 1 - errors / targets.var(0, correction=0).mean()
 
 

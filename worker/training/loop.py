@@ -27,7 +27,7 @@ from worker.describe.objective import objective
 from worker.training.average import measure_average
 from worker.training.best import Objective
 from worker.training.checkpoint import Checkpoint, read_progress
-from worker.training.failures import cause_of, describe_failure
+from worker.training.failures import cause_of, describe_failure, has_lost_device
 from worker.training.internals import InternalsSampler
 from worker.training.member_run import MemberRun
 from worker.training.metrics import AccuracyMeter
@@ -102,7 +102,10 @@ class Trainer:
         try:
             outcome = self._outcome(spec, record)
         except Exception as error:
-            # The task's own code runs in here: whatever it raises is this member's result.
+            # The task's own code runs in here: whatever it raises is this member's result, unless
+            # the others can have none after it.
+            if has_lost_device(error):
+                raise
             outcome = record.close(cause_of(error), message=describe_failure(error))
         if outcome is None:
             return False

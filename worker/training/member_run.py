@@ -13,6 +13,7 @@ from recipes.run import MemberSpec, Probe, RunSpec
 from recipes.task import Task
 from recipes.trial import TrialCause
 from worker.data.data import TaskData
+from worker.training.at_best import look_at_best
 from worker.training.best import BestWeights, Objective
 from worker.training.checkpoint import Checkpoint, pack, restore
 from worker.training.member import Member, make_member
@@ -177,9 +178,12 @@ class MemberRun:
             )
         elif record.iterations > 0:
             return
-        record.at_best = tuple(
-            each.evaluate(self._task, member.model, iteration=epoch.iteration if epoch else 0)
-            for each in member.evaluated_at_best
+        look_at_best(
+            self._task,
+            member.model,
+            member.evaluated_at_best,
+            record,
+            iteration=epoch.iteration if epoch else 0,
         )
         if epoch is None or not self._run.keep_snapshot:
             return

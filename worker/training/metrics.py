@@ -20,6 +20,23 @@ MAX_WAITING_VALUES = 65_536
 """Most values of a batch's outputs that are kept until ten iterations are scored together."""
 
 
+def has_own_form(task: Task) -> bool:
+    """Whether a task's outputs may have any shape: it has a loss and metrics of its own."""
+    return task.kind == "custom" or (hasattr(task, "loss") and hasattr(task, "metrics"))
+
+
+def kinds_shape(task: Task, target: Tensor) -> tuple[int | None, ...]:
+    """The shape that a kind's loss and metrics need outputs to have, for targets (N, ...)."""
+    if task.kind == "classification":
+        return (len(target), task.num_classes, *target.shape[1:])
+    return tuple(target.shape)
+
+
+def has_kinds_shape(task: Task, output: Tensor, target: Tensor) -> bool:
+    """Whether a batch's outputs have it. Others would broadcast, or raise."""
+    return tuple(output.shape) == kinds_shape(task, target)
+
+
 def correct_shares(task: Task, output: Tensor, target: Tensor) -> Tensor:
     """Each sample's share of right answers, (N,): 0 or 1 where it has one answer.
 
@@ -61,10 +78,12 @@ class AccuracyMeter:
     numbers are the same. On other devices a compiled model may reuse its output's memory.
 
     Args:
-        task: Its kind says whether there is such a thing.
+        task: Its kind says whether there is such a thing, and in the end its outputs' shape.
     """
 
     def __init__(self, task: Task) -> None:
+        self._task = task
+        self._has_own_form = has_own_form(task)
         self._share = batch_accuracy(task)
         self._has_single_labels = has_single_labels(task)
         self._outputs: list[Tensor] = []
@@ -75,6 +94,9 @@ class AccuracyMeter:
     def add(self, output: Tensor, target: Tensor) -> None:
         """Take a batch in."""
         if self._share is None:
+            return
+        if self._has_own_form and not has_kinds_shape(self._task, output, target):
+            self._share = None
             return
         if (
             self._has_single_labels

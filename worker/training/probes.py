@@ -59,7 +59,11 @@ def measure_initialisation(task: Task, model: nn.Module, samples: BatchSource) -
     gradients = {name: torch.zeros_like(p) for name, p in trainable.items()}
     was_training = model.training
     model.eval()
-    with batch_statistics(model) as normed, watch_activations(model) as watch:
+    with (
+        batch_statistics(model) as normed,
+        watch_activations(model) as watch,
+        backward_in_eval_mode(model),
+    ):
         for chunk in chunks(indices, size=CHUNK):
             if normed and len(chunk) == 1:
                 continue  # one sample has no statistics
@@ -114,6 +118,25 @@ def batch_statistics(model: nn.Module) -> Iterator[bool]:
 
 def _copied(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else tensor.clone()
+
+
+@contextmanager
+def backward_in_eval_mode(model: nn.Module) -> Iterator[None]:
+    """Recurrent layers have a backward in eval mode too.
+
+    cuDNN has none for them there, and torch's own kernels, which take its place, have one. Nothing
+    changes in train mode and without such layers. (``torch.backends.cudnn.flags`` would set the
+    other switches of cuDNN as well.)
+    """
+    if model.training or not any(isinstance(each, nn.RNNBase) for each in model.modules()):
+        yield
+        return
+    before = torch.backends.cudnn.enabled
+    torch.backends.cudnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.enabled = before
 
 
 class UnitShares(NamedTuple):
@@ -187,10 +210,10 @@ def mode_losses(
     inputs, target = samples.batch(indices)
     was_training = model.training
     model.eval()
-    first, again = (float(loss(model(inputs), target)) for _ in range(2))
+    first, again = (float(loss(model(inputs.clone()), target)) for _ in range(2))
     with batch_statistics(model):
         model.train()
-        in_train = float(loss(model(inputs), target))
+        in_train = float(loss(model(inputs.clone()), target))
     model.train(was_training)
     return ModeLosses(train=in_train, eval=first, eval_again=again, n=len(indices))
 

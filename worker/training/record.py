@@ -36,6 +36,7 @@ class Record:
         iterations: Optimiser steps done, as far as they count.
         at_best: Evaluations with the best epoch's weights.
         snapshot_epoch: The epoch whose weights were left as an artifact.
+        note: What could not be measured of a member that did not fail, and why.
         engine: How it is trained.
         engine_reason: Why alone, where it was to train together with others.
         num_together: How many it trains together with, itself included.
@@ -68,6 +69,7 @@ class Record:
         self.mode_losses: ModeLosses | None = None
         self.at_best: tuple[Evaluation, ...] = ()
         self.snapshot_epoch: int | None = None
+        self.note: str | None = None
         self.engine: Literal["plain", "fused"] = "plain"
         self.engine_reason: str | None = None
         self.num_together = 1
@@ -172,7 +174,7 @@ class Record:
             mode_losses=self.mode_losses,
             switched_off=self._switched_off,
             seconds=self._seconds(),
-            message=message,
+            message=self.note if message is None else message,
             engine=self.engine,
             engine_reason=self.engine_reason,
             num_together=self.num_together,

@@ -87,6 +87,7 @@ def relu_on_outputs(task: BenchTask, draw: Draw) -> None:
     also=("lr_too_low", "still_improving"),
     causes=("reduction_or_padding",),
     without=("recurrent",),
+    is_info=True,  # a loss of the task's own may have such a scale
 )
 def padded_mean(task: BenchTask, draw: Draw) -> None:
     """The mean is taken over padding, too: the loss is too small by a factor."""

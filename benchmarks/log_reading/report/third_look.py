@@ -154,6 +154,7 @@ def printed_dicts(seed: int) -> LogCase:
             "JSON lines",
             (run_of(c, 12, 1, *USUAL),),
             num_val=340,
+            lr=0.1,
         ),
     )
 

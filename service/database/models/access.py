@@ -14,6 +14,8 @@ from service.database.types import UtcDateTime
 class Token(Base):
     """An access token, known by its SHA-256 only.
 
+    One row is none: it holds the installation's id (``service.use_cases.installation``).
+
     Attributes:
         scope: read, write, admin or worker.
         is_session: A browser's cookie, which has the scope of the token it was opened with.

@@ -14,7 +14,7 @@ from recipes.search.champion import standing
 from recipes.search.edges import edges
 from recipes.search.finalists import finalists, noise_between, pooled_sd, tied_with
 from recipes.search.halving import epochs_per_trial, promote, rungs
-from recipes.search.region import coarse_space, narrowed, widened, within_limits
+from recipes.search.region import coarse_space, narrowed, ranged, widened, within_limits
 from recipes.search.relevance import Sensitivity, relevance
 from recipes.search.scoring import (
     best_by_epoch,
@@ -213,6 +213,49 @@ def test_weight_decays_zero_is_no_edge():
     assert all(edge.name != "weight_decay" for edge in found)
 
 
+LR = SearchSpace({"lr": Float(1e-4, 1.0, log=True)})
+
+
+def at_rates(rates, accuracies):
+    """One trial a learning rate, the best first."""
+    pairs = zip(rates, accuracies, strict=True)
+    return ranked(
+        [trial(at, [0.1, value], params={"lr": lr}) for at, (lr, value) in enumerate(pairs)], TASK
+    )
+
+
+def test_two_of_the_best_at_an_edge_are_none_while_the_best_lies_well_inside():
+    # What else lies inside is clearly worse.
+    order = at_rates((1e-2, 0.9, 0.8, 1e-3), (0.9, 0.89, 0.88, 0.4))
+
+    assert edges(LR, order, {}, TASK) == []
+
+
+def test_an_edges_value_is_that_of_the_best_trial_at_the_edge():
+    order = at_rates((0.25, 0.9, 0.8, 1e-3), (0.9, 0.89, 0.88, 0.4))
+
+    (edge,) = edges(LR, order, {}, TASK)
+
+    assert (edge.side, edge.value, edge.is_best) == ("high", 0.9, False)
+    (edge,) = edges(LR, at_rates((0.95, 1e-3), (0.9, 0.4)), {}, TASK)
+    assert (edge.side, edge.value, edge.is_best) == ("high", 0.95, True)
+
+
+@pytest.mark.parametrize("hard", [False, True])
+@pytest.mark.parametrize(
+    "distribution", [Float(0.0, 0.5), Int(0, 4), Int(1, 64, log=True)], ids=str
+)
+def test_an_end_beyond_which_no_value_lies_is_no_edge(distribution, hard):
+    space = SearchSpace({"own": distribution.model_copy(update={"hard": hard})})
+    low, high = distribution.extremes()
+    best = trial(0, [0.1, 0.9], params={"own": low})
+    worst = trial(1, [0.1, 0.3], params={"own": high})
+
+    assert edges(space, ranked([best, worst], TASK), {}, TASK) == []
+    (edge,) = edges(space, ranked([worst], TASK), {}, TASK)
+    assert edge.side == "high"
+
+
 def test_a_hard_range_does_not_grow():
     hard = SPACE.replace(lr=Float(1e-4, 1.0, log=True, hard=True))
     found = _found_edges(lambda params: 0.5 + 0.1 * math.log10(params["lr"] / 1e-4), hard)
@@ -236,6 +279,13 @@ def test_how_a_soft_range_grows(distribution, side, expected):
     assert (wider.low, wider.high) == pytest.approx(expected)
 
 
+def test_a_whole_number_grows_to_the_largest_there_is():
+    wider = widened(Int(1, 2**62, log=True), "high")
+    assert wider is not None
+    assert wider.high == 2**63 - 1
+    assert within_limits("hidden", widened(wider, "high"), wider) is None
+
+
 def test_what_cannot_grow():
     assert widened(Float(0.0, 0.5), "low") is None
     assert widened(Int(1, 8, log=True), "low") is None
@@ -243,6 +293,29 @@ def test_what_cannot_grow():
     grown = within_limits("momentum", widened(momentum, "high"), momentum)
     assert grown is not None
     assert 0.99 < grown.high < 1
+
+
+@pytest.mark.parametrize(
+    ("distribution", "low", "high", "expected"),
+    [
+        (Float(1e-3, 0.66666, log=True, hard=True), 1e-3, 0.66666, (1e-3, 0.66666)),
+        (Float(0.9, 0.99999), 0.9, 0.99999, (0.9, 0.99999)),
+        (Float(0.1, 0.9), 0.123444, 0.87654, (0.123444, 0.8765)),
+        (Float(0.1, 0.9), 0.123461, 0.123469, (0.123461, 0.123469)),
+    ],
+)
+def test_ends_are_not_rounded_outward(distribution, low, high, expected):
+    found = ranged(distribution, low, high)
+
+    assert (found.low, found.high) == expected
+
+
+def test_the_fine_box_of_an_incumbent_outside_the_range_lies_at_its_end():
+    order = at_rates((10.0,), (0.9,))
+
+    box, _ = narrowed(LR, order, relevance(LR, [], epochs=5))
+
+    assert (box["lr"].low, box["lr"].high) == (pytest.approx(0.316, abs=1e-3), 1.0)
 
 
 def test_the_fine_box_holds_the_best_with_margin():

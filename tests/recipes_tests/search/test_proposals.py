@@ -84,6 +84,24 @@ def test_a_grid_has_equal_levels_and_every_choice():
     assert {each["act"] for each in points} == {"a", "b"}
 
 
+@pytest.mark.parametrize(("count", "levels"), [(10, 1), (12, 2), (17, 2), (18, 3)])
+def test_a_grid_has_fewer_levels_rather_than_fewer_choices(count, levels):
+    space = SearchSpace(
+        {"act": Categorical(["a", "b", "c", "d", "e", "f"]), "lr": Float(1e-4, 1.0, log=True)}
+    )
+    points = propose("grid", space, first=0, count=count, seed=0)
+    assert len(points) == 6 * levels
+    assert len({each["act"] for each in points}) == 6
+    assert len({each["lr"] for each in points}) == levels
+
+
+def test_a_grid_that_not_every_combination_of_choices_fits_into_is_sobols():
+    space = SPACE.replace(act=Categorical(["a", "b", "c", "d"]))
+    assert propose("grid", space, first=0, count=11, seed=3) == propose(
+        "sobol", space, first=0, count=11, seed=3
+    )
+
+
 def test_more_names_than_sobol_has_dimensions_are_drawn_at_random(monkeypatch):
     monkeypatch.setattr("recipes.search.proposals.MAX_DIMENSIONS", 3)
     assert propose("sobol", SPACE, first=2, count=4, seed=1) == propose(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,14 +15,22 @@ from recipes.rules.registry import findings
 from recipes.step import StepKind
 from recipes.trial import TrialCause
 from tests.recipes_tests.builders import SPACE, description
-from tests.recipes_tests.search.test_comparing import trial
+from tests.recipes_tests.search import test_comparing
+from tests.recipes_tests.search.test_comparing import searched, trial
 
 EPOCHS = 5
 
 
-def judged(trials):
+def judged(trials, *, early_discard=True):
     """What the rules find, by code."""
-    evidence = search_evidence(StepKind.COARSE_SEARCH, description(), SPACE, trials, epochs=EPOCHS)
+    evidence = search_evidence(
+        StepKind.COARSE_SEARCH,
+        description(),
+        SPACE,
+        trials,
+        epochs=EPOCHS,
+        early_discard=early_discard,
+    )
     return {each.code: each for each in findings(evidence)}
 
 
@@ -121,6 +131,48 @@ def test_ranks_that_may_be_chance_are_a_note():
 )
 def test_ranks_that_last_or_mean_nothing(early, final):
     assert "fidelity_mismatch" not in judged(crossing(early, final))
+
+
+def test_ranks_that_turn_round_mislead_nobody_where_every_trial_ran_to_its_end():
+    trials = crossing(RISING, FINAL[::-1])
+
+    assert "fidelity_mismatch" in judged(trials)
+    assert "fidelity_mismatch" not in judged(trials, early_discard=False)
+
+
+# Edges, and what does not matter
+
+
+def test_an_edge_that_is_not_the_best_trials_is_told_as_that_of_others():
+    trials = at((1e-3, 1e-2, 0.25, 0.8, 0.9), (0.3, 0.4, 0.9, 0.88, 0.89))
+
+    finding = judged(trials)["best_at_edge"]
+
+    assert finding.sentence.startswith(
+        "2 of the best 3 trials have lr at the high end of its range (1e-5 to 1), the better one "
+        "at 9e-1."
+    )
+    assert finding.evidence["value"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("kind", "consequence"),
+    [
+        (StepKind.COARSE_SEARCH, "it is fixed at the best trial's value."),
+        (StepKind.FINE_SEARCH, "any of its values does as well."),
+    ],
+)
+def test_what_does_not_matter_is_fixed_by_step_four_alone(kind, consequence):
+    def by_lr(params):
+        return 0.9 - 0.1 * abs(math.log10(params["lr"]) + 2)
+
+    space = test_comparing.SPACE
+    evidence = search_evidence(
+        kind, description(), space, searched(by_lr), epochs=EPOCHS, early_discard=True
+    )
+
+    found = {each.code: each for each in findings(evidence)}
+    assert found["insensitive_hyperparameter"].sentence.endswith(consequence)
 
 
 @settings(deadline=None, max_examples=40)

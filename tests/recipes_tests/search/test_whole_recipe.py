@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
 from recipes.hypothesis import EffectKind
+from recipes.loop.conclusion import left_out
 from recipes.space import Float, SearchSpace
 from recipes.step import StepState
 from recipes.trial import TrialPurpose, TrialState
+from tests.recipes_tests.builders import context, trial
 from tests.simulated import Simulated
 from tests.whole_study import sentences
 
@@ -312,6 +315,14 @@ def test_what_is_said_to_be_left_out_was_left_out(budget):
         assert "larger budget" in report.action.sentence
 
 
+def test_why_the_test_value_is_missing_is_said_once():
+    why = "The test split could not be evaluated: IndexError: Target -1 is out of bounds"
+    finals = [
+        replace(trial(number, message=why), purpose=TrialPurpose.FINAL) for number in range(3)
+    ]
+    assert [each for each in left_out(context(finals)) if "could not" in each] == [f"{why}."]
+
+
 @pytest.mark.parametrize("epochs", [20, 52, 84])
 def test_a_wider_pass_without_trials_is_not_called_passed(epochs):
     study = Simulated(peak(1.0), SPACE, budget={"epochs": epochs})
@@ -333,6 +344,7 @@ def test_what_cannot_be_bettered_ends_the_rounds():
     last = study.of(7)[-1]
     assert last.round == 1
     assert "nothing can better it" in last.sentence
+    assert last.learned["stop_reason"] == "perfect"
 
 
 def test_an_incumbent_that_is_the_best_is_said_to_be():

@@ -123,6 +123,38 @@ def test_json_history():
     is_right(one(json.dumps(nested)))
 
 
+def in_pairs(values, *, every=1):
+    return [[every * at, float(value)] for at, value in enumerate(values, start=1)]
+
+
+@pytest.mark.parametrize(("every", "place"), [(1, "epoch"), (500, "iteration")])
+def test_json_pairs_of_place_and_value(every, place):
+    document = {"loss": in_pairs(TRAIN, every=every), "val_loss": in_pairs(VAL, every=every)}
+    run = one(json.dumps(document))
+
+    is_right(run, has_accuracy=False)
+    assert run.inferred.place == place
+    assert run.labels.tolist() == [every * at for at in range(1, EPOCHS + 1)]
+
+
+def test_json_pairs_at_places_of_their_own():
+    train = [pair for at, a in in_pairs(TRAIN, every=500) for pair in ([at - 250, a + 1], [at, a])]
+    run = one(json.dumps({"train_loss": train, "val_loss": in_pairs(VAL, every=500)}))
+
+    is_right(run, has_accuracy=False)
+    assert run.labels.tolist() == [500 * at for at in range(1, EPOCHS + 1)]
+
+
+def test_json_pairs_of_two_values_are_not_read_as_places_and_values():
+    both = [[float(a), float(b)] for a, b in zip(TRAIN, VAL, strict=True)]
+    with pytest.raises(LogError, match="loss: pairs that do not begin with a place"):
+        one(json.dumps({"loss": both}))
+
+    run = one(json.dumps({"loss": [*TRAIN], "val_loss": [*VAL], "accuracy": both}))
+    is_right(run, has_accuracy=False)
+    assert any("accuracy left out: pairs" in note for note in run.inferred.notes)
+
+
 def rows():
     return [
         {"epoch": e + 1, "train": {"loss": float(a)}, "val_loss": float(b), "val_acc": float(c)}
@@ -236,6 +268,75 @@ def test_a_rate_in_the_next_trials_heading_is_not_this_ones():
     for run in reading.runs:
         assert math.isnan(run.inferred.lr)
         assert run.inferred.schedule == "unknown"
+
+
+def by_epoch(word="Epoch"):
+    return [
+        f"{word} {e + 1}: train loss {a:.4f}  val loss {b:.4f}"
+        for e, (a, b) in enumerate(zip(TRAIN, VAL, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "Namespace(val_split=0.2, batch_size=128, epochs={}, lr=0.1, lr_decay=0.5, seed=1)",
+        "{{'lr_decay': 0.5, 'epochs': {}, 'learning_rate': 0.1}}",
+        "warmup epochs: 5\nTraining with epochs: {}, lr: 0.1",
+    ],
+)
+@pytest.mark.parametrize(("announced", "is_cut_off"), [(EPOCHS, False), (90, True)])
+def test_settings_tell_how_long_and_at_which_rate(settings, announced, is_cut_off):
+    run = one("\n".join([settings.format(announced), *by_epoch()]))
+
+    assert run.labels.tolist() == [*range(1, EPOCHS + 1)]
+    assert run.curves["loss", "val"] == pytest.approx(VAL, abs=1e-3)
+    assert (run.inferred.lr, run.inferred.schedule) == (0.1, "unknown")
+    assert any("cut off" in note for note in run.inferred.notes) is is_cut_off
+
+
+def test_each_run_of_a_file_has_the_rate_of_its_own_settings():
+    lines = [
+        line
+        for lr, length in ((0.1, EPOCHS), (0.01, 12))
+        for line in [f"Namespace(epochs={length}, lr={lr})", *by_epoch()[:length]]
+    ]
+    reading = read_log("\n".join(lines).encode(), LogOptions(), source="log")
+
+    assert reading.refused == []
+    assert [run.inferred.lr for run in reading.runs] == [0.1, 0.01]
+    assert [len(run.labels) for run in reading.runs] == [EPOCHS, 12]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        by_epoch("Epochs:"),
+        [part for line in by_epoch("Epochs:") for part in line.split(": train", 1)],
+    ],
+    ids=["beside", "above"],
+)
+def test_a_log_may_count_by_the_plural(lines):
+    text = "\n".join(line if "Epochs" in line else f"train{line}" for line in lines)
+
+    is_right(one(text), has_accuracy=False)
+
+
+def test_what_stands_in_an_epochs_own_line_is_no_setting():
+    lines = [
+        part
+        for e, line in enumerate(by_epoch("-"))
+        for part in (f"Epoch {e + 1}, epochs: {EPOCHS}", line.partition(": ")[2])
+    ]
+
+    is_right(one("\n".join(lines)), has_accuracy=False)
+
+
+def test_a_rate_told_on_the_way_counts_more_than_the_settings():
+    lines = [f"{line}  LR 0.05" for line in by_epoch()]
+    told = one("\n".join(["Namespace(epochs=20, lr=0.1)", *lines])).inferred
+
+    assert (told.lr, told.schedule) == (0.05, "constant")
 
 
 def test_a_rate_told_once_does_not_tell_the_schedule():
@@ -611,3 +712,62 @@ def test_no_model_is_said_to_have_no_parameters():
     assert "5,000 training samples are few for this model." in [
         each.sentence for each in finding.causes
     ]
+
+
+def test_a_test_result_at_the_end_says_nothing_of_the_validation_samples():
+    lines = [f"{line}  val acc {c:.4f}" for line, c in zip(by_epoch(), ACCURACY, strict=True)]
+    run = one("\n".join([*lines, "Test accuracy: 8123/10000"]))
+
+    is_right(run)
+    assert run.inferred.num_val_from == "steps"
+
+
+def test_a_metric_that_was_told_is_one_beside_a_column_of_splits():
+    rows = [
+        f"{e + 1},{split},{value:.4f}"
+        for e, (a, b) in enumerate(zip(TRAIN, VAL, strict=True))
+        for split, value in (("train", a), ("val", b))
+    ]
+    run = one("\n".join(["epoch,phase,objective", *rows]), names={"objective": "loss"})
+
+    is_right(run, has_accuracy=False)
+    assert {each.by for each in run.inferred.columns} == {"you"}
+
+
+def test_figures_count_as_the_file_does():
+    rows = [
+        f"{250 * (e + 1)},{a:.4f},{b:.4f},{c:.4f}"
+        for e, (a, b, c) in enumerate(zip(TRAIN, VAL, ACCURACY, strict=True))
+    ]
+    run = one("\n".join(["step,train_loss,val_loss,val_acc", *rows]))
+    loss, metric = diagnose(run).figures
+
+    assert (loss.title, loss.x_label) == ("Loss by iteration", "iteration")
+    assert (metric.title, metric.x_label) == ("Accuracy by iteration", "iteration")
+    for line in (*loss.series[:2], *metric.series):
+        assert line.x == tuple(250.0 * at for at in range(1, EPOCHS + 1))
+        assert len(line.y) == EPOCHS
+    lowest = 250 * (1 + int(np.argmin(VAL)))
+    assert loss.series[2].x == (lowest,)
+    assert f"iteration {lowest} " in loss.summary
+
+
+def test_a_train_loss_alone_is_drawn_where_the_file_has_it():
+    rows = "\n".join(f"{2 * e},{a:.4f}" for e, a in enumerate(TRAIN))
+    (figure,) = diagnose(one(f"epoch,train_loss\n{rows}")).figures
+
+    assert figure.x_label == "epoch"
+    assert figure.series[0].x == tuple(2.0 * e for e in range(EPOCHS))
+
+
+@pytest.mark.parametrize(("place", "every"), [("step", 1_000_000), ("epoch", 5)])
+def test_what_is_told_of_an_epoch_is_of_an_evaluation_where_these_differ(place, every):
+    values = 2 * np.exp(-np.arange(1, EPOCHS + 1) / 15)
+    rows = "\n".join(
+        f"{every * at},{0.9 * value:.4f},{value:.4f}" for at, value in enumerate(values, start=1)
+    )
+    run = one(f"{place},train_loss,val_loss\n{rows}", schedule="constant")
+    (finding,) = [each for each in diagnose(run).findings if each.code == "still_improving"]
+
+    assert " an evaluation (" in finding.sentence
+    assert "epoch" not in finding.sentence

@@ -105,6 +105,23 @@ def test_augmentation_must_keep_to_its_generator() -> None:
         compare(Regularised(), two_members(Regularised()), is_mapped=is_mapped)
 
 
+def test_the_global_generator_of_a_gpu_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = torch.zeros(16, dtype=torch.uint8)
+
+    class Jitters(Blobs):
+        def augment(
+            self, batch: tuple[Tensor, Tensor], generator: torch.Generator
+        ) -> tuple[Tensor, Tensor]:
+            state.add_(1)  # as a draw on a GPU moves its generator on
+            return batch
+
+    members = two_members(Jitters())
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", state.clone)
+    with pytest.raises(NotFusable, match="augment draws from global generators"):
+        admit(Jitters(), members)
+
+
 def test_a_form_is_looked_at_once() -> None:
     members = two_members(Blobs())
     admission = Admission()

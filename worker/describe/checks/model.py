@@ -9,6 +9,7 @@ from torch.nn.parameter import UninitializedParameter
 from recipes.space import Params
 from recipes.task import Task
 from worker.describe.errors import method_line, raised, task_error
+from worker.training.metrics import has_own_form, kinds_shape
 from worker.training.seeding import seed_everything
 
 SEED = 0
@@ -45,7 +46,7 @@ def run_model(model: nn.Module, inputs: Tensor, *, file: str | None) -> Tensor:
     """
     mode = "train" if model.training else "eval"
     try:
-        output: object = model(inputs)
+        output: object = model(inputs.clone())  # a forward may write into what it is given
     except Exception as error:
         raise raised(
             error,
@@ -78,7 +79,8 @@ def check_output(
 ) -> None:
     """Whether the outputs (N, ...) have the shape their kind's loss and metrics need.
 
-    A task with a loss and metrics of its own may return what it likes.
+    A task with a loss and metrics of its own may return any shape: where it is not the kind's,
+    the kind's metrics are left out.
 
     Args:
         task: The task.
@@ -90,11 +92,11 @@ def check_output(
     Raises:
         TaskError: They have not.
     """
-    if task.kind == "custom" or (hasattr(task, "loss") and hasattr(task, "metrics")):
+    if has_own_form(task):
         return
     num, rest = targets.shape[0], tuple(targets.shape[1:])
+    expected = kinds_shape(task, targets)
     if task.kind == "classification":
-        expected = (num, task.num_classes, *rest)
         cure = _class_cure(task, output, highest_label)
         if rest == (1,):
             cure = "give targets as (N,): targets.squeeze(1)"
@@ -103,7 +105,6 @@ def check_output(
         elif output.ndim == len(expected) and output.shape[-1] == task.num_classes and rest:
             cure = "put the classes second: output.movedim(-1, 1)"
     else:
-        expected = tuple(targets.shape)
         cure = "give outputs and targets one shape"
         if output.numel() == targets.numel():
             cure += (

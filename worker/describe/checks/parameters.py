@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from recipes.description import ParameterDescription
 from worker.describe.checks.model import SEED, run_model
 from worker.training.losses import Loss
+from worker.training.probes import backward_in_eval_mode
 from worker.training.seeding import seed_everything
 
 NUDGE = 0.02
@@ -68,7 +69,7 @@ def _reached(
     """
     seed_everything(SEED)
     model.zero_grad(set_to_none=True)
-    with torch.enable_grad():
+    with torch.enable_grad(), backward_in_eval_mode(model):
         output = run_model(model, inputs, file=file)
         if loss is None:
             value = (output * torch.randn_like(output)).sum()
