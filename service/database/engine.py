@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from recipes.failpoint import failpoint
 from service.database import schema
@@ -30,8 +29,6 @@ POOL_OVERFLOW = 40
 """Together above the forty threads that run endpoints, with room for the conductor."""
 BUSY_TIMEOUT_SECONDS = 15.0
 """How long a SQLite writer waits for the one before it; 64 writers were seen to need 0.75."""
-HAS_TURN = "has_turn"
-"""Marks the connection whose transaction has the turn of writing."""
 
 
 class Database:
@@ -57,8 +54,8 @@ class Database:
         self.hub = hub or Hub()
         self._delete_file = delete_file
         if self.is_sqlite:
-            self._write_engine = _sqlite_engine(self.url, writing=threading.Lock())
-            self._read_engine = _sqlite_engine(self.url, writing=None)
+            self._write_engine = _sqlite_engine(self.url, read_only=False)
+            self._read_engine = _sqlite_engine(self.url, read_only=True)
         else:
             self._write_engine = create_engine(
                 self.url, pool_size=POOL_SIZE, max_overflow=POOL_OVERFLOW, pool_pre_ping=True
@@ -67,6 +64,7 @@ class Database:
             self._read_engine = self._write_engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+        self._writing = threading.Lock() if self.is_sqlite else None
         self._listener = None if self.is_sqlite else Listener(self.url, self.hub)
         self._write_sessions = sessionmaker(self._write_engine, expire_on_commit=False)
         self._read_sessions = sessionmaker(self._read_engine, expire_on_commit=False)
@@ -80,13 +78,13 @@ class Database:
     def write(self) -> Iterator[Session]:
         """A transaction that may change things: commits at the end, rolls back on an error.
 
-        On SQLite it has the write lock from its first statement on. Once it is committed, topics
+        On SQLite it has the write lock from its beginning. Once it is committed, topics
         collected in ``session.info["topics"]`` are published, to other processes too, actions
         added by :func:`after_commit` run, and the files given to :func:`forget_files` go. What
         fails then is logged, not raised: whoever sees an error here may undo its own part, as
         nothing was committed.
         """
-        with self._write_sessions() as session, session.begin():
+        with self._turn(), self._write_sessions() as session, session.begin():
             yield session
             if self._listener is not None and (topics := session.info.get("topics")):
                 self._listener.notify(session, topics)
@@ -99,6 +97,23 @@ class Database:
         if self._delete_file is not None:
             for uid in session.info.get("files", ()):
                 _attempt(partial(self._delete_file, uid))
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One writer of this process at a time, where the database has one anyway: who waits is
+        woken at once, while SQLite itself looks again after 1, 2, 5, 10 ... milliseconds.
+
+        Requests wait for ``Context.writers`` before, which leaves threads to the one that has it.
+        """
+        if self._writing is None:
+            yield
+            return
+        if not self._writing.acquire(timeout=BUSY_TIMEOUT_SECONDS):
+            raise OperationalError(None, None, sqlite3.OperationalError("database is locked"))
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -171,13 +186,7 @@ def _normalised(url: str) -> URL:
     return parsed
 
 
-def _sqlite_engine(url: URL, *, writing: threading.Lock | None) -> Engine:
-    """The engine of a file.
-
-    Args:
-        writing: Held by the one that writes, who has it from its first statement on; None: to
-            read alone.
-    """
+def _sqlite_engine(url: URL, *, read_only: bool) -> Engine:
     engine = create_engine(
         url,
         pool_size=POOL_SIZE,
@@ -192,35 +201,15 @@ def _sqlite_engine(url: URL, *, writing: threading.Lock | None) -> Engine:
         use_write_ahead_log(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
-        if writing is None:
+        if read_only:
             connection.execute("PRAGMA query_only=ON")
 
-    if writing is None:
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
-    else:
-        _take_turns(engine, writing)
-    return engine
-
-
-def _take_turns(engine: Engine, writing: threading.Lock) -> None:
-    """One writer of this process at a time, where the file has one anyway: who waits is woken
-    at once, while SQLite itself looks again after 1, 2, 5, 10 ... milliseconds.
-
-    A turn is waited for where a transaction begins, in the thread that goes on with it. Waited
-    for any sooner, threads that wait could be all there are, and leave none to the writer.
-    """
+    # A plain BEGIN that reads first cannot become a writer when another one got ahead:
+    # "database is locked", at once and whatever the timeout.
+    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 
     @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        if not writing.acquire(timeout=BUSY_TIMEOUT_SECONDS):
-            raise OperationalError(None, None, sqlite3.OperationalError("database is locked"))
-        connection.info[HAS_TURN] = True
-        # A plain BEGIN that reads first cannot become a writer when another process got ahead:
-        # "database is locked", at once and whatever the timeout.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
 
-    @event.listens_for(engine, "checkin")
-    def _end(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
-        # Committed, rolled back or lost: the transaction is over.
-        if record.info.pop(HAS_TURN, False):
-            writing.release()
+    return engine

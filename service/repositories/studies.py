@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from recipes.run import JobKind
@@ -17,6 +17,8 @@ from service.database.statements import json_text
 from service.database.types import OPEN_TRIAL_STATES
 from service.errors import NotFound
 from service.uids import DELETED, is_uid
+
+Found = TypeVar("Found")
 
 ACTIVE = (StudyState.PENDING, StudyState.RUNNING)
 """States in which a study's attempts are handed out and its conductor moves it on."""
@@ -78,15 +80,10 @@ _LOCK = (
 
 def id_of_attempt(session: Session, attempt_uid: str) -> int:
     """The key of an attempt's study. Raises NotFound."""
-    study_id = None
-    if is_uid(attempt_uid):
-        study_id = session.scalar(_OF_ATTEMPT, {"of_attempt": attempt_uid})
-    if study_id is None:
-        raise NotFound("attempt", attempt_uid)
-    return study_id
+    return _of_attempt(session, _ID_OF_ATTEMPT, attempt_uid)
 
 
-_OF_ATTEMPT = (
+_ID_OF_ATTEMPT = (
     select(Job.study_id)
     .join(Attempt, Attempt.job_id == Job.id)
     .where(Attempt.uid == bindparam("of_attempt"))
@@ -95,12 +92,7 @@ _OF_ATTEMPT = (
 
 def lock_of_attempt(session: Session, attempt_uid: str) -> Study:
     """The study of an attempt as it is now, held until the transaction ends. Raises NotFound."""
-    study = None
-    if is_uid(attempt_uid):
-        study = session.scalar(_LOCK_OF_ATTEMPT, {"of_attempt": attempt_uid})
-    if study is None:
-        raise NotFound("attempt", attempt_uid)
-    return study
+    return _of_attempt(session, _LOCK_OF_ATTEMPT, attempt_uid)
 
 
 _LOCK_OF_ATTEMPT = (
@@ -111,6 +103,14 @@ _LOCK_OF_ATTEMPT = (
     .with_for_update(of=Study)
     .execution_options(populate_existing=True)
 )
+
+
+def _of_attempt(session: Session, query: Select[Found], attempt_uid: str) -> Found:
+    """What a query on ``of_attempt`` finds. Raises NotFound."""
+    found = session.scalar(query, {"of_attempt": attempt_uid}) if is_uid(attempt_uid) else None
+    if found is None:
+        raise NotFound("attempt", attempt_uid)
+    return found
 
 
 def change(session: Session, study_id: int, **values: Any) -> None:

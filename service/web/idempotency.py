@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import anyio.to_thread
-from anyio import CapacityLimiter
 from fastapi import Request, Response
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -76,10 +75,7 @@ async def once(request: Request, handle: Callable[[Request], Awaitable[Response]
             return _again(kept, digest)
         response = await handle(request)
         if response.status_code < 300:
-            # By a thread of its own: all others may wait for this transaction to end.
-            await anyio.to_thread.run_sync(
-                keep, request.state.write_session, response, limiter=CapacityLimiter(1)
-            )
+            await anyio.to_thread.run_sync(keep, request.state.write_session, response)
         return response
     finally:
         in_use.discard((owner, key))

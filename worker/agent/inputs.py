@@ -51,9 +51,7 @@ class Inputs:
             try:
                 is_here = self._deliver(partial(self._fetch, point.artifact, path))
             except Gone as error:
-                logger.warning(
-                    "%s: the checkpoint of trial %d: %s", self._claim.title, point.trial, error
-                )
+                self._tell("checkpoint", point.trial, error)
                 self.gone.append(point.trial)
                 continue
             if is_here:
@@ -79,9 +77,7 @@ class Inputs:
             try:
                 is_here = self._deliver(partial(self._cache.get, snapshot.artifact, download))
             except Gone as error:
-                logger.warning(
-                    "%s: the snapshot of trial %d: %s", self._claim.title, snapshot.trial, error
-                )
+                self._tell("snapshot", snapshot.trial, error)
                 continue
             if is_here:
                 failpoint("agent.after_fetch")
