@@ -111,6 +111,12 @@ def _twin(task_class: type[BenchTask], number: int) -> Prepared:
         "optimizer": optimizer,
         "weight_decay": healthy.weight_decay,
     }
+    if optimizer == "sgd":
+        # Ranges are of the middle batch size; SGD wants a rate that grows with the batch
+        # (Goyal et al. 2017).
+        scale = int(setting["batch_size"]) / healthy.batch_size
+        low, high = scale * low, scale * high
+        setting["lr"] = float(f"{scale * float(setting['lr']):.3g}")
     if draw.random() < COSINE_SHARE:
         # A decayed rate wants a higher start (method.md, step 7): the upper half of the range.
         setting["schedule"] = "cosine"

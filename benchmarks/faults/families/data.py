@@ -41,6 +41,7 @@ def labels_counted_from_one(task: BenchTask, draw: Draw) -> None:
     also=(
         *("initial_loss_high", "dead_relu", "diverged", "non_finite_loss", "underfitting"),
         *("lr_too_high", "constant_prediction", "cannot_overfit"),
+        *("ignores_input", "stuck_at_chance"),
     ),
 )
 def raw_inputs(task: BenchTask, draw: Draw) -> None:
@@ -182,7 +183,10 @@ def validation_not_standardised(task: BenchTask, draw: Draw) -> None:
     "class_imbalance",
     "constant_prediction",
     # Rows go from every split; the prior is learned first, and is nearly all there is to learn.
-    also=("small_validation_set", "flat_then_drop", "stuck_at_chance"),
+    also=(
+        *("small_validation_set", "flat_then_drop", "stuck_at_chance"),
+        *("still_improving", "lr_too_low"),
+    ),
     kinds=LABELLED,
 )
 def rare_classes(task: BenchTask, draw: Draw) -> None:

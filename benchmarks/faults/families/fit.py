@@ -23,9 +23,11 @@ def keep_training_samples(task: BenchTask, count: int) -> None:
     30,
     "overfitting",
     "overtraining",
-    also=("small_validation_set",),  # the lower the accuracy, the larger its error
+    # The lower the accuracy, the larger its error; of so few samples a class may have none.
+    also=("small_validation_set", "class_imbalance"),
     causes=("little_data",),
     kinds=("classification", "multilabel"),
+    epochs=4.0,  # as many passes as make up for some of the samples
 )
 def little_data(task: BenchTask, draw: Draw) -> None:
     """The widest model on 80 (mild) or 40 samples, no weight decay."""
@@ -41,7 +43,7 @@ def little_data(task: BenchTask, draw: Draw) -> None:
     "overfitting",
     also=("noisy_labels", "small_validation_set"),
     causes=("too_long", "noisy_train_labels"),
-    epochs=2.0,
+    epochs=4.0,
 )
 def trained_too_long(task: BenchTask, draw: Draw) -> None:
     """A wide model learns a few noisy labels by heart, long after validation was best."""
@@ -63,7 +65,7 @@ def trained_too_long(task: BenchTask, draw: Draw) -> None:
     33,
     "underfitting",
     # Through weights of nearly zero nothing passes, forwards or back.
-    also=("constant_prediction", "stuck_at_chance", "vanishing_gradient"),
+    also=("constant_prediction", "stuck_at_chance", "vanishing_gradient", "dead_relu"),
     causes=("over_regularised",),
 )
 def heavy_weight_decay(task: BenchTask, draw: Draw) -> None:
@@ -91,7 +93,7 @@ def too_small_a_model(task: BenchTask, draw: Draw) -> None:
     34,
     "still_improving",
     "lr_too_low",
-    also=("update_ratio_low",),
+    also=("update_ratio_low", "flat_then_drop"),
     causes=("too_short", "lr_low"),
     epochs=0.5,
 )

@@ -88,7 +88,8 @@ def deep_sigmoids(task: BenchTask, draw: Draw) -> None:
 @fault(
     21,
     "saturated_activation",
-    also=("overfitting", "overtraining", "underfitting"),
+    also=("overfitting", "overtraining", "underfitting", "cannot_overfit", "stuck_at_chance"),
+    causes=("large_weights",),
     traits=("deepens",),
 )
 def saturated_tanh(task: BenchTask, draw: Draw) -> None:

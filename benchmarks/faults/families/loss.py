@@ -85,7 +85,7 @@ def relu_on_outputs(task: BenchTask, draw: Draw) -> None:
     2,
     "initial_loss_low",
     also=("lr_too_low", "still_improving"),
-    causes=("reduction_or_padding",),
+    causes=("reduction_or_padding", "lr_low"),
     without=("recurrent",),
     is_info=True,  # a loss of the task's own may have such a scale
 )
@@ -98,6 +98,7 @@ def padded_mean(task: BenchTask, draw: Draw) -> None:
 @fault(
     13,
     "non_finite_loss",
+    also=("cannot_overfit",),
     causes=("undefined_operation", "bad_batch"),
     kinds=("classification", *SCORED),
     only=("severe",),

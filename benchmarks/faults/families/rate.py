@@ -30,6 +30,7 @@ def rate_too_low(task: BenchTask, draw: Draw) -> None:
     also=(
         *("underfitting", "loss_spikes", "loss_rising", "update_ratio_high"),
         *("exploding_gradient", "dead_relu", "constant_prediction"),
+        *("overtraining", "overfitting", "train_eval_mismatch"),
     ),
     causes=("lr_high", "lr_plateau", "lr_high_late", "no_decay"),
 )
@@ -80,15 +81,16 @@ def corrupt_batches(task: BenchTask, draw: Draw) -> None:
     "lr_too_high",
     also=(
         *("noisy_loss", "loss_spikes", "underfitting"),
-        *("diverged", "update_ratio_high", "dead_relu"),
+        *("diverged", "update_ratio_high", "dead_relu", "train_eval_mismatch"),
     ),
     causes=("lr_high_late", "small_batch", "lr_plateau"),
     kinds=("classification", "multilabel"),
 )
 def restless_optimiser(task: BenchTask, draw: Draw) -> None:
-    """Small batches at a high rate, which never comes down."""
+    """Small batches at a rate that is the highest for batches several times as large, or
+    (severe) more than twice that."""
     draw.setting["batch_size"] = 8
-    draw.setting["lr"] = task.healthy.rates["sgd"][1] * draw.pick(mild=0.4, severe=1.0)
+    draw.setting["lr"] = task.healthy.rates["sgd"][1] * draw.pick(mild=1.0, severe=2.5)
 
 
 @fault(
@@ -123,11 +125,11 @@ def warm_up_without_end(task: BenchTask, draw: Draw) -> None:
     27,
     "schedule_misfit",
     "lr_too_low",
-    also=("still_improving", "update_ratio_low"),
+    also=("still_improving", "update_ratio_low", "flat_then_drop"),
     causes=("lr_low",),
 )
 def decayed_too_early(task: BenchTask, draw: Draw) -> None:
-    """The rate comes down before there is anything to settle: a decay over a rate far too low
-    for the number of epochs."""
+    """The rate starts low and decays along a cosine: it comes down before there is anything to
+    settle."""
     draw.setting["schedule"] = "cosine"
     draw.setting["lr"] = task.healthy.rates["sgd"][0] / draw.pick(mild=6.0, severe=40.0)

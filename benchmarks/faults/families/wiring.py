@@ -27,7 +27,7 @@ class Wrapped(nn.Module):
 @fault(
     40,
     "frozen_parameters",
-    also=("underfitting", "cannot_overfit"),
+    also=("underfitting", "cannot_overfit", "still_improving", "stuck_at_chance"),
     without=("recurrent",),
 )
 def frozen_layers(task: BenchTask, draw: Draw) -> None:
@@ -45,7 +45,7 @@ def frozen_layers(task: BenchTask, draw: Draw) -> None:
 @fault(
     40,
     "frozen_parameters",
-    also=("underfitting", "cannot_overfit"),
+    also=("underfitting", "cannot_overfit", "still_improving", "stuck_at_chance"),
     only=("severe",),
 )
 def detached_features(task: BenchTask, draw: Draw) -> None:

@@ -104,8 +104,8 @@ class DiabetesMLP(BenchTask):
     traits = frozenset({"relu", "deepens", "table"})
     known = frozenset({"small_validation_set"})  # 110 samples
     healthy = Healthy(
-        rates={"sgd": (0.006, 0.015), "adam": (0.004, 0.01)},
-        edge=0.1,
+        rates={"sgd": (0.006, 0.015), "adam": (0.003, 0.006)},
+        edge=0.3,
         widths=(16, 24, 32),
         batch_sizes=(32, 64),
         epochs=20,
