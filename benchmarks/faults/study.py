@@ -83,7 +83,7 @@ def diagnose(cell: Cell, store: Store) -> Diagnosis:
     reports = study.run()
     found = [(report.number, finding) for report in reports for finding in report.findings]
     is_stopped = bool(reports) and reports[-1].verdict is StepState.FAILED
-    run = study.train_run()
+    run = study.train_run(with_peers=not is_stopped)
     if not is_stopped:
         found += [(6, finding) for finding in study.read_run(run)]
     found.sort(key=lambda each: each[1].severity != "error")
@@ -170,8 +170,12 @@ class CellStudy(WholeStudy):
         self.store.write(key, kept)
         return kept
 
-    def train_run(self) -> int:
-        """Train the cell's run, then its peers; the run's trial number."""
+    def train_run(self, *, with_peers: bool) -> int:
+        """Train the cell's run, then its peers; the run's trial number.
+
+        Args:
+            with_peers: Only step 6 reads them; other tools see the run alone.
+        """
         context = self.context(FINE, self.spent())
         setting = self.prepared.setting
         number = len(self.trials)
@@ -181,7 +185,8 @@ class CellStudy(WholeStudy):
         )
         self._train(job, [number], FINE)
         lr = float(setting["lr"])
-        peers = [self._planned({**setting, "lr": factor * lr}) for factor in PEER_FACTORS]
+        factors = PEER_FACTORS if with_peers else ()
+        peers = [self._planned({**setting, "lr": factor * lr}) for factor in factors]
         for each in peers:
             for job in job_plans(context, [each], epochs=self.prepared.epochs):
                 self._train(job, [len(self.trials)], FINE)
