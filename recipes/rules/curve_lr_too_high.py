@@ -11,6 +11,15 @@ from recipes.evidence.lr_drop import DROP, LrDrop
 from recipes.evidence.sufficiency import is_enough
 from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.dead_relu import FAIL_SHARE
+from recipes.rules.lower_rate import (
+    FAR_BELOW,
+    LOWER_RATE,
+    RUINED_SHARE,
+    SURE_ERRORS,
+    BetterLower,
+    better_lower,
+    has_diverged,
+)
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.regularisation import heavy_regularisation
 from recipes.rules.train_eval_mismatch import is_mode_at_fault
@@ -28,28 +37,32 @@ RELEVANT_LOSS = 0.02
 """The difference to the peer that counts, as a share of the untrained model's loss: between
 two losses near zero a tenth is nothing."""
 
-RUINED_SHARE = 0.7
-"""Train loss over a constant guess's from which next to nothing is left of what was learned
-(ours)."""
-
-LOWER_RATE = 2.0
-"""The peer's rate must be lower by this factor, or the rate is not what differs."""
+WORTH_SHARE = 0.03
+"""Points of accuracy or R² (else share of the improvement since the start) that the probe must
+gain for a warning: any constant rate gains a little by coming down in the end. Public logs gain
+7 to 13 points where the rate was at fault (notes on diagnosis, 0.4)."""
 
 SOURCE = "CS231n notes, high rates decay fast and get stuck higher; notes on diagnosis, row 17"
 
 
 @rule("lr_too_high", Precedence.LEARNING_RATE)
 def lr_too_high_on_curve(evidence: CurveEvidence) -> Finding | None:
-    """Confirmed by the LR-drop probe, or suspected from the curve and a peer that got lower.
+    """Confirmed by the LR-drop probe, shown by a trial that differs in its lower rate alone, or
+    suspected from the curve and a peer that got lower.
 
-    A probe that did not confirm it has the last word, but where the model knows next to
-    nothing: weights that a rate has ruined do not come back at a lower one.
+    Over a mere suspicion a probe that did not confirm it has the last word, but where the
+    model knows next to nothing: weights that a rate has ruined do not come back at a lower
+    one. Under heavy regularisation, which holds the loss up at any rate, a note at most.
     """
     if evidence.is_decayed or is_mode_at_fault(evidence):
         return None  # in the second case the losses are not those of the model that is trained
-    drop = evidence.lr_drop
+    drop, better = evidence.lr_drop, None
+    if not heavy_regularisation(evidence):
+        better = better_lower(evidence)
     if drop is not None and drop.confirms:
-        return _confirmed(evidence, drop)
+        return _confirmed(evidence, drop, better)
+    if better is not None:
+        return _shown(evidence, better)
     return _suspected(evidence) if drop is None or knows_nothing(evidence) else None
 
 
@@ -69,10 +82,13 @@ def ruins_from_the_start(evidence: CurveEvidence) -> bool:
     return knows_nothing(evidence) or evidence.series.dead_share > FAIL_SHARE
 
 
-def _confirmed(evidence: CurveEvidence, drop: LrDrop) -> Finding:
+def _confirmed(evidence: CurveEvidence, drop: LrDrop, better: BetterLower | None) -> Finding:
+    """A warning where the probe's gain is more than noise, or a lower rate's trial shows it."""
     lr = evidence.series.lr
     known = drop.gain_error if math.isfinite(drop.gain_error) else 0.0
-    pays = drop.gain > SIGNIFICANT_ERRORS * known
+    worth = WORTH_SHARE * evidence.scale if math.isfinite(evidence.scale) else 0.0
+    gains = drop.gain > max(SIGNIFICANT_ERRORS * known, worth)
+    pays = (gains and not heavy_regularisation(evidence)) or better is not None
     from_start = ruins_from_the_start(evidence)
     return Finding(
         code="lr_too_high",
@@ -112,6 +128,55 @@ def _confirmed(evidence: CurveEvidence, drop: LrDrop) -> Finding:
         changes=(Adjustment(name="lr", factor=1 / DROP),)
         if from_start
         else (Adjustment(name="schedule", value="cosine"),),
+        source=SOURCE,
+    )
+
+
+def _shown(evidence: CurveEvidence, better: BetterLower) -> Finding:
+    """A trial that differs in its rate alone learned far more."""
+    lr, peer = evidence.series.lr, better.peer
+    metric, loss = evidence.metric, number(evidence.train_loss.end)
+    diverges = has_diverged(evidence)
+    here = "its loss exploded" if diverges else f"its train loss ends at {loss}"
+    beyond = (
+        ""
+        if diverges
+        else f" and is better on validation by {metric.difference(better.gain)} "
+        f"({metric.difference(SURE_ERRORS * better.error)} count)"
+    )
+    from_start = diverges or ruins_from_the_start(evidence)
+    return Finding(
+        code="lr_too_high",
+        severity=Severity.WARNING,
+        confidence=0.9,
+        sentence=f"Learning rate {rate(lr)} is too high: {here}, where trial {peer.number}, the "
+        f"same but for its rate of {rate(peer.lr)}, reached {number(better.train_loss)}{beyond}.",
+        evidence={
+            "lr": lr,
+            "train_loss": None if diverges else evidence.train_loss.end,
+            "peer": peer.number,
+            "peer_lr": peer.lr,
+            "peer_train_loss": better.train_loss,
+            "metric_gain": None if diverges else better.gain,
+            "threshold": FAR_BELOW * evidence.start_loss,
+        },
+        causes=(
+            Cause(
+                code="lr_high",
+                sentence="The rate is too high to settle: steps jump over the minimum.",
+                confidence=0.9 if from_start else 0.8,
+            ),
+            Cause(
+                code="no_decay",
+                sentence="The rate stays constant where it should come down.",
+                confidence=0.3 if from_start else 0.5,
+            ),
+        ),
+        action=f"A rate of {rate(peer.lr)}, as trial {peer.number} has."
+        if from_start
+        else f"A rate of {rate(peer.lr)}, as trial {peer.number} has; or let {rate(lr)} decay "
+        "(schedule=cosine).",
+        changes=(Adjustment(name="lr", factor=peer.lr / lr),),
         source=SOURCE,
     )
 

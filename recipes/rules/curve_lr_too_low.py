@@ -10,8 +10,9 @@ from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
 from recipes.evidence.sufficiency import is_enough
 from recipes.evidence.trial_series import SATURATED_SHARE
 from recipes.finding import Adjustment, Cause, Finding, Severity
-from recipes.rules.curve_lr_too_high import ABOVE_PEER, LOWER_RATE, RELEVANT_LOSS
+from recipes.rules.curve_lr_too_high import ABOVE_PEER, RELEVANT_LOSS
 from recipes.rules.flat_then_drop import flat_then_drop
+from recipes.rules.lower_rate import LOWER_RATE
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.regularisation import heavy_regularisation
 from recipes.space import Float

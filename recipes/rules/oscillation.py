@@ -7,7 +7,10 @@ import math
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.sufficiency import is_enough
 from recipes.finding import Adjustment, Cause, Finding, Severity
+from recipes.rules.inputs_not_normalised import scales_differ
 from recipes.rules.registry import Precedence, rule
+from recipes.rules.regularisation import heavy_regularisation
+from recipes.rules.train_eval_mismatch import is_mode_at_fault
 from recipes.trend import noise_sd
 from recipes.words import number, rate, rate_or
 
@@ -28,14 +31,20 @@ SOURCE = "Deep Learning Tuning Playbook, step-to-step variance late in training;
 
 @rule("oscillation", Precedence.NOISE)
 def oscillation(evidence: CurveEvidence) -> Finding | None:
-    """Sd of the detrended metric over the last ten epochs, against its standard error."""
+    """Sd of the detrended metric over the last ten epochs, against its standard error.
+
+    Silent where something else explains swings: layers that act otherwise in eval mode,
+    validation inputs on another scale, or heavy regularisation (under batch norm weight decay
+    drives the effective rate up: van Laarhoven 2017).
+    """
     if not is_enough("oscillation", evidence):
         return None
+    if is_mode_at_fault(evidence) or scales_differ(evidence.description):
+        return None
+    if heavy_regularisation(evidence):
+        return None
     metric, val = evidence.metric, evidence.val
-    swing = noise_sd(val.trained[-WINDOW:])
-    # Where every sample is right the error is 0, but one sample is the least it can move.
-    least = 1 / val.n if metric.has_points and val.n else 0.0
-    error = max(val.end_error, least) if math.isfinite(val.end_error) else math.nan
+    swing, error = noise_sd(val.trained[-WINDOW:]), _usual_error(evidence)
     if not swing > CERTAIN * SWINGS * error:
         return None
     lr = evidence.series.lr
@@ -79,6 +88,22 @@ def oscillation(evidence: CurveEvidence) -> Finding | None:
         else (Adjustment(name="schedule", value="cosine"),),
         source=SOURCE,
     )
+
+
+def _usual_error(evidence: CurveEvidence) -> float:
+    """Root mean square of the window's standard errors; NaN when one is unknown.
+
+    Of the whole window, since an accuracy that dips has a larger error below than on top;
+    never under the least it can move, one sample.
+    """
+    metric, val = evidence.metric, evidence.val
+    values, errors = val.trained[-WINDOW:], val.standard_errors[-WINDOW:]
+    squares = [
+        metric.error(float(value), float(error), val.n) ** 2
+        for value, error in zip(values, errors, strict=True)
+    ]
+    least = 1 / val.n if metric.has_points and val.n else 0.0
+    return max(math.sqrt(sum(squares) / len(squares)), least)
 
 
 def _high_late(evidence: CurveEvidence, late: str) -> str:

@@ -14,6 +14,10 @@ from recipes.words import number, percent, plural
 LEAST_GAIN = 0.01
 """Predicted gain that counts, as a share of the loss (notes on diagnosis, row 34)."""
 
+LEAST_POINTS = 0.01
+"""Predicted gain of the metric that pays for as many epochs again, in points of accuracy or R²,
+else as a share of its improvement since the start (ours)."""
+
 SOURCE = "Deep Learning Tuning Playbook, how long to train; notes on diagnosis, row 34"
 
 
@@ -31,8 +35,8 @@ def still_improving(evidence: CurveEvidence) -> Finding | None:
         return None
     loss = evidence.val_loss
     gain = min(outlook.gain, KEPT_GAIN * loss.end) if loss.end > 0 else outlook.gain
-    error = loss.end_error if math.isfinite(loss.end_error) else 0.0
-    threshold = max(error, LEAST_GAIN * abs(loss.end))
+    loss_error = loss.end_error if math.isfinite(loss.end_error) else 0.0
+    threshold = max(loss_error, LEAST_GAIN * abs(loss.end))
     before = loss.trained[: -outlook.trend.num_points]
     is_new_ground = not len(before) or loss.end < float(before.min())
     if gain <= threshold or not is_new_ground or lr_too_low_on_curve(evidence) is not None:
@@ -42,7 +46,9 @@ def still_improving(evidence: CurveEvidence) -> Finding | None:
     if metric.has_points:
         metric_gain = min(metric_gain, KEPT_GAIN * (1 - evidence.val.end))
     # The loss goes on falling long after the metric has stopped to follow.
-    pays = metric_gain > evidence.val.end_error or math.isnan(evidence.val.end_error)
+    error = evidence.val.end_error
+    worth = LEAST_POINTS * evidence.scale if math.isfinite(evidence.scale) else 0.0
+    pays = math.isnan(error) or metric_gain > max(error, worth)
     epochs = evidence.epochs
     promise = (
         f"and {metric.label}, now {metric.text(evidence.val.end, evidence.val.end_error)}, would "

@@ -437,8 +437,12 @@ def stuck(**fields):
     return healthy_trial(**{**given, **fields})
 
 
+OTHER_AND_LOWER = {"lr": 1e-2, "weight_decay": 0.0}
+"""A peer that differs in more than its rate, and so only raises a suspicion."""
+
+
 def test_stuck_above_a_peer_with_a_lower_rate_is_suspected():
-    lower = healthy_trial(1, params={"lr": 1e-2})
+    lower = healthy_trial(1, params=OTHER_AND_LOWER)
     finding = found(stuck(), "lr_too_high", peers=[lower])
 
     assert finding.severity is Severity.WARNING
@@ -460,7 +464,7 @@ def test_a_tenth_of_next_to_nothing_is_not_stuck():
 
 
 def test_a_loss_that_never_fell_beside_one_that_did():
-    lower = healthy_trial(1, params={"lr": 1e-2})
+    lower = healthy_trial(1, params=OTHER_AND_LOWER)
     rising = stuck(losses=np.linspace(2.3, 2.5, 400), train_loss=np.linspace(2.3, 2.5, 21))
 
     assert "never fell" in found(rising, "lr_too_high", peers=[lower]).sentence
@@ -509,7 +513,7 @@ def test_a_rate_that_ruins_from_the_start_is_divided_not_decayed(ruined):
 
 
 def test_the_probe_refutes_the_rate():
-    trial, lower = stuck(), healthy_trial(1, params={"lr": 1e-2}, val=falling(0.1, 0.9, 20))
+    trial, lower = stuck(), healthy_trial(1, params=OTHER_AND_LOWER, val=falling(0.1, 0.9, 20))
     drop = probed(trial, 0.795)
 
     assert found(trial, "lr_too_high", peers=[lower], lr_drop=drop) is None

@@ -1,0 +1,139 @@
+"""Rules on the learning rate beside trials that differ in it alone, and on what else swings."""
+
+import numpy as np
+import pytest
+
+from recipes.evidence.lr_drop import LrDrop
+from recipes.finding import Severity
+from recipes.metric import Metric
+from recipes.rules.curve_lr_too_high import lr_too_high_on_curve
+from recipes.rules.oscillation import oscillation
+from recipes.rules.still_improving import still_improving
+from recipes.trial import TrialCause
+from tests.recipes_tests.curve_builders import evidence, falling, healthy_trial, read_trial
+
+LOWER = {"lr": 1e-2}
+
+
+def stuck_trial(**fields):
+    """It falls at once and stays far above what the model can do, at 80 % right."""
+    given = {
+        "train_loss": falling(2.3, 0.6, 20),
+        "val_loss": falling(2.3, 0.7, 20),
+        "train": falling(0.1, 0.82, 20),
+        "val": falling(0.1, 0.8, 20),
+        "losses": falling(2.3, 0.6, 399, half_life=10),
+    }
+    return read_trial(**{**given, **fields})
+
+
+def drop(**fields):
+    """A probe; by default one that lowers the loss and gains nothing on validation."""
+    given = {
+        "probe": 9,
+        "of": 0,
+        "lr": 1e-2,
+        "epochs": 2,
+        "noise": 0.01,
+        "lowest": 0.6,
+        "train_before": 0.6,
+        "train_after": 0.4,
+        "val_before": 0.7,
+        "val_after": 0.6,
+        "metric": Metric(name="accuracy", maximise=True),
+        "metric_before": 0.8,
+        "metric_after": 0.8,
+        "gain_error": 0.01,
+    }
+    return LrDrop(**{**given, **fields})
+
+
+def test_a_trial_that_differs_in_its_lower_rate_alone_shows_a_rate_too_high():
+    peer = healthy_trial(1, params=LOWER)
+    finding = lr_too_high_on_curve(evidence(stuck_trial(), peers=[peer]))
+    assert finding is not None
+    assert finding.severity is Severity.WARNING
+    assert finding.causes[0].code == "lr_high"
+    assert "trial 1, the same but for its rate of 1e-2" in finding.sentence
+    assert finding.changes[0].factor == pytest.approx(0.1)
+
+
+def test_it_shows_nothing_where_more_differs_or_validation_is_not_better():
+    probed = {"lr_drop": drop(train_after=0.6)}
+    other = healthy_trial(1, params={**LOWER, "weight_decay": 0.0})
+    assert lr_too_high_on_curve(evidence(stuck_trial(), peers=[other], **probed)) is None
+    learned_by_heart = healthy_trial(1, params=LOWER, val=falling(0.1, 0.83, 20))
+    assert (
+        lr_too_high_on_curve(evidence(stuck_trial(), peers=[learned_by_heart], **probed)) is None
+    )
+    heavy = {"weight_decay": 0.5}
+    decayed = stuck_trial(params=heavy)
+    peer = healthy_trial(1, params={**LOWER, **heavy})
+    assert lr_too_high_on_curve(evidence(decayed, peers=[peer], **probed)) is None
+
+
+def test_a_confirmed_rate_is_a_note_where_the_gain_hardly_counts():
+    little = drop(metric_after=0.825)  # two and a half standard errors, two and a half points
+    finding = lr_too_high_on_curve(evidence(stuck_trial(), lr_drop=little))
+    assert finding is not None
+    assert finding.severity is Severity.INFO
+    much = drop(metric_after=0.87)
+    finding = lr_too_high_on_curve(evidence(stuck_trial(), lr_drop=much))
+    assert finding is not None
+    assert finding.severity is Severity.WARNING
+    heavy = stuck_trial(params={"weight_decay": 0.5})
+    finding = lr_too_high_on_curve(evidence(heavy, lr_drop=much))
+    assert finding is not None
+    assert finding.severity is Severity.INFO
+    peer = healthy_trial(1, params=LOWER)
+    finding = lr_too_high_on_curve(evidence(stuck_trial(), peers=[peer], lr_drop=little))
+    assert finding is not None
+    assert finding.severity is Severity.WARNING
+
+
+def test_a_diverged_run_has_too_high_a_rate_where_a_lower_one_learned():
+    gone = read_trial(
+        train_loss=[2.3],
+        val_loss=[2.3],
+        train=[0.1],
+        val=[0.1],
+        losses=np.geomspace(2.3, 9.0, 30),
+        cause=TrialCause.DIVERGED,
+    )
+    peer = healthy_trial(1, params=LOWER)
+    finding = lr_too_high_on_curve(evidence(gone, peers=[peer]))
+    assert finding is not None
+    assert "its loss exploded" in finding.sentence
+    # From a start that is far too high the initial weights may be to blame.
+    given = {"val_loss": [9.0], "train": [0.1], "val": [0.1], "losses": np.geomspace(9.0, 30, 30)}
+    gone = read_trial(train_loss=[9.0], cause=TrialCause.DIVERGED, **given)
+    assert lr_too_high_on_curve(evidence(gone, peers=[peer])) is None
+    # A loss that is NaN at once may be a batch's.
+    gone = read_trial(losses=[2.3] * 30, cause=TrialCause.NON_FINITE)
+    peer = healthy_trial(1, params=LOWER)
+    assert lr_too_high_on_curve(evidence(gone, peers=[peer])) is None
+
+
+def test_swings_down_from_near_the_top_are_held_against_the_errors_of_where_they_go():
+    # At 99 % one sample of 400 is a large step; at the bottom of its swings it is a small one.
+    val = np.concatenate([falling(0.1, 0.985, 10), np.tile([0.985, 0.95], 5)])
+    train = falling(0.1, 0.99, 20)
+    given = {"val": val, "train": train, "n_val": 400}
+    assert oscillation(evidence(healthy_trial(**given))) is None
+    val = np.concatenate([falling(0.1, 0.985, 10), np.tile([0.985, 0.85], 5)])
+    assert oscillation(evidence(healthy_trial(**{**given, "val": val}))) is not None
+    heavy = healthy_trial(**{**given, "val": val}, params={"weight_decay": 0.5})
+    assert oscillation(evidence(heavy)) is None
+
+
+def test_less_than_a_point_does_not_pay_for_as_many_epochs_again():
+    linear = np.linspace(1.0, 0.2, 21)
+    given = {"train_loss": linear, "val_loss": linear, "n_val": 4_000}
+    slow = healthy_trial(**given, val=np.linspace(0.88, 0.99, 21))
+    finding = still_improving(evidence(slow))
+    assert finding is not None
+    assert finding.severity is Severity.INFO
+    slow = healthy_trial(**given, val=np.linspace(0.3, 0.9, 21))
+    finding = still_improving(evidence(slow))
+    assert finding is not None
+    assert finding.severity is Severity.WARNING
