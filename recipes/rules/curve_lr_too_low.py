@@ -8,10 +8,12 @@ import numpy as np
 
 from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
 from recipes.evidence.sufficiency import is_enough
-from recipes.evidence.trial_series import SATURATED_SHARE
+from recipes.evidence.trial_series import SATURATED_SHARE, TrialSeries
 from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.curve_lr_too_high import ABOVE_PEER, RELEVANT_LOSS
+from recipes.rules.dead_relu import FAIL_SHARE
 from recipes.rules.flat_then_drop import flat_then_drop
+from recipes.rules.inputs_not_normalised import are_inputs_raw
 from recipes.rules.lower_rate import LOWER_RATE
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.regularisation import heavy_regularisation
@@ -40,12 +42,17 @@ SOURCE = "CS231n notes, low rates fall in a line; TheDeepChecker; notes on diagn
 def lr_too_low_on_curve(evidence: CurveEvidence) -> Finding | None:
     """The first epoch changes little, the fall is a line, and the weights hardly move.
 
-    The ratio only speaks where it was measured.
+    The ratio only speaks where it was measured. What the first epoch changes is read from the
+    losses by iteration, or, where small batches scatter more than that, from the same samples
+    before and after. Silent where something else keeps the weights still: dead or saturated
+    units, raw inputs.
     """
     series = evidence.series
     if not is_enough("lr_too_low", evidence) or not math.isfinite(series.lr):
         return None
     if series.cause in (TrialCause.DIVERGED, TrialCause.NON_FINITE):
+        return None
+    if is_blocked(series) or are_inputs_raw(evidence.description):
         return None
     losses = series.blocks
     start, end = float(np.median(losses[:3])), float(np.median(losses[-3:]))
@@ -55,6 +62,11 @@ def lr_too_low_on_curve(evidence: CurveEvidence) -> Finding | None:
     straightness = line_over_exponential(losses)
     is_slow = first_fall < SLOW_SHARE and (fall < SLOW_SHARE or straightness > CLEARLY_STRAIGHT)
     ratio = series.update_ratio
+    still = _fall_of_the_same(evidence)
+    if not is_slow and still < SLOW_SHARE and ratio < LOW_RATIO:  # false for NaN
+        start, end = evidence.train_loss.start, evidence.train_loss.end
+        first_fall = (start - float(evidence.train_loss.trained[0])) / start
+        fall, is_slow = still, True
     if not is_slow or ratio >= LOW_RATIO or fall < -SLOW_SHARE:
         return None
     wanted = LARGEST_FACTOR if math.isnan(ratio) or ratio <= 0 else USUAL_RATIO / ratio
@@ -104,6 +116,20 @@ def lr_too_low_on_curve(evidence: CurveEvidence) -> Finding | None:
     )
 
 
+def _fall_of_the_same(evidence: CurveEvidence) -> float:
+    """The most the loss of one sample of the training data ever fell, as a share; NaN when not
+    measured in eval mode."""
+    losses = evidence.train_loss
+    if not len(losses) or not losses.start > 0 or not evidence.series.is_train_in_eval_mode:
+        return math.nan
+    return (losses.start - losses.lowest) / losses.start
+
+
+def is_blocked(series: TrialSeries) -> bool:
+    """Whether gradients do not arrive at any rate, for dead or saturated units. False for NaN."""
+    return series.dead_share > FAIL_SHARE or series.saturated_share > SATURATED_SHARE
+
+
 @rule("lr_too_low", Precedence.LEARNING_RATE)
 def lr_too_low_beside_peer(evidence: CurveEvidence) -> Finding | None:
     """A trial at a clearly higher rate got further in as many epochs, on both splits.
@@ -117,8 +143,8 @@ def lr_too_low_beside_peer(evidence: CurveEvidence) -> Finding | None:
     frozen = any(not (each.trainable and each.reached) for each in evidence.description.parameters)
     if frozen or heavy_regularisation(evidence) or flat_then_drop(evidence) is not None:
         return None
-    if evidence.series.saturated_share > SATURATED_SHARE:  # false for NaN
-        return None  # their gradients are next to nothing at any rate
+    if is_blocked(series):
+        return None
     name, metric = evidence.metric.name, evidence.metric
     error = evidence.val.end_error
     peers = evidence.compared

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from recipes.evidence.curves import CurveEvidence
-from recipes.evidence.trial_series import SATURATED_SHARE
 from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.curve_lr_too_high import lr_too_high_on_curve
-from recipes.rules.curve_lr_too_low import lr_too_low_on_curve
-from recipes.rules.dead_relu import FAIL_SHARE
+from recipes.rules.curve_lr_too_low import is_blocked, lr_too_low_on_curve
 from recipes.rules.impairment import EXPLODED, impairment, is_rate_cleared
+from recipes.rules.noisy_loss import says_little
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.update_ratio import HIGH, LOW, SOURCE
 from recipes.rules.vanishing_gradient import has_vanished
@@ -30,15 +29,17 @@ def update_ratio_low_on_curve(evidence: CurveEvidence) -> Finding | None:
     """Impaired, and an iteration changes the weights by less than 1e-4 of their size.
 
     Silent where ``lr_too_low`` says it, which names the ratio too, and where gradients do
-    not arrive: dead or saturated units, or a gradient that vanishes.
+    not arrive: dead or saturated units, or a gradient that vanishes. Silent too where
+    batches are so small that small steps are right.
     """
     ratio = evidence.series.update_ratio
     if not 0 < ratio < LOW or lr_too_low_on_curve(evidence) is not None:
         return None
     series = evidence.series
-    blocked = series.dead_share > FAIL_SHARE or series.saturated_share > SATURATED_SHARE
-    if blocked or has_vanished(series.gradients.first, series.gradients.last):
+    if is_blocked(series) or has_vanished(series.gradients.first, series.gradients.last):
         return None
+    if says_little(evidence):
+        return None  # small steps are right where a batch says little
     return _finding(evidence, "update_ratio_low", ratio)
 
 

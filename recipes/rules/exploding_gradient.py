@@ -10,6 +10,7 @@ from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.dead_relu import FAIL_SHARE
 from recipes.rules.impairment import EXPLODED, impairment
 from recipes.rules.inputs_not_normalised import are_inputs_raw, inputs_not_normalised
+from recipes.rules.noisy_loss import says_little
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.sum_reduction import sum_reduction
 from recipes.words import number, rate_or
@@ -61,6 +62,8 @@ def exploding_in_training(evidence: CurveEvidence) -> Finding | None:
     grows, leaps = ratio > FIRST_OVER_LAST, leap > LEAP  # false for NaN
     if grows and are_inputs_raw(evidence.description):
         grows = False  # the first weights' gradient is a product with the inputs
+    if says_little(evidence):
+        leaps = False  # any hard sample makes a batch of few leap
     if not (grows or leaps or not gradients.is_finite):
         return None
     if evidence.series.dead_share > FAIL_SHARE:

@@ -11,6 +11,7 @@ from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.sufficiency import is_enough
 from recipes.evidence.trial_series import TrialSeries
 from recipes.expectation import expected_initial_loss
+from recipes.metric import Metric
 from recipes.rules.batch_norm_small_batch import batch_norm_small_batch
 from recipes.rules.inputs_not_normalised import are_inputs_raw
 from recipes.trial import TrialCause
@@ -85,10 +86,12 @@ def _beside_finished(evidence: CurveEvidence, peer: TrialSeries) -> BetterLower 
     losses, values = peer.series("loss", "train"), peer.series(metric.name, "val")
     if min(len(losses), len(values)) < epochs:
         return None
-    loss, value = float(losses.values[epochs]), float(values.values[epochs])
+    # Medians of the last three epochs, as the trial's own ends are.
+    loss = float(np.median(losses.values[epochs - 2 : epochs + 1]))
+    value = float(np.median(values.values[epochs - 2 : epochs + 1]))
     error = math.hypot(
-        metric.error(evidence.val.end, evidence.val.end_error, evidence.val.n),
-        metric.error(value, float(values.standard_errors[epochs]), values.n),
+        _error(metric, evidence.val.end, evidence.val.end_error, evidence.val.n),
+        _error(metric, value, float(values.standard_errors[epochs]), values.n),
     )
     gain = metric.gain(evidence.val.end, value)
     # Comparisons with NaN are false.
@@ -96,6 +99,11 @@ def _beside_finished(evidence: CurveEvidence, peer: TrialSeries) -> BetterLower 
     if not (is_lower and gain > SURE_ERRORS * error):
         return None
     return BetterLower(peer, loss, gain, error)
+
+
+def _error(metric: Metric, value: float, standard_error: float, n: int) -> float:
+    """The standard error, and one above 0 where all samples are right."""
+    return standard_error if standard_error != 0 else metric.error(value, standard_error, n)
 
 
 def _beside_diverged(evidence: CurveEvidence, peer: TrialSeries) -> BetterLower | None:

@@ -52,6 +52,12 @@ def noisy_loss(evidence: CurveEvidence) -> Finding | None:
     return _of_small_batches(evidence) or _scattering(evidence)
 
 
+def says_little(evidence: CurveEvidence) -> bool:
+    """Whether batches are so small that each says little: then gradients leap by nature."""
+    noisy = noisy_loss(evidence)
+    return noisy is not None and noisy.severity is Severity.WARNING
+
+
 def _of_small_batches(evidence: CurveEvidence) -> Finding | None:
     """From the scatter of single samples' losses: iterations of a long run are kept thinned."""
     batch = evidence.series.params.get("batch_size")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.sufficiency import is_enough
 from recipes.finding import Adjustment, Cause, Finding, Severity
@@ -97,13 +99,9 @@ def _usual_error(evidence: CurveEvidence) -> float:
     never under the least it can move, one sample.
     """
     metric, val = evidence.metric, evidence.val
-    values, errors = val.trained[-WINDOW:], val.standard_errors[-WINDOW:]
-    squares = [
-        metric.error(float(value), float(error), val.n) ** 2
-        for value, error in zip(values, errors, strict=True)
-    ]
+    errors = val.standard_errors[-WINDOW:]
     least = 1 / val.n if metric.has_points and val.n else 0.0
-    return max(math.sqrt(sum(squares) / len(squares)), least)
+    return max(math.sqrt(float(np.mean(errors**2))), least)
 
 
 def _high_late(evidence: CurveEvidence, late: str) -> str:

@@ -1,15 +1,22 @@
 """Rules on the learning rate beside trials that differ in it alone, and on what else swings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from recipes.curve import Curve
 from recipes.evidence.lr_drop import LrDrop
 from recipes.finding import Severity
 from recipes.metric import Metric
 from recipes.rules.curve_lr_too_high import lr_too_high_on_curve
+from recipes.rules.curve_lr_too_low import lr_too_low_on_curve
+from recipes.rules.curve_update_ratio import update_ratio_low_on_curve
+from recipes.rules.exploding_gradient import exploding_in_training
 from recipes.rules.oscillation import oscillation
 from recipes.rules.still_improving import still_improving
 from recipes.trial import TrialCause
+from tests.recipes_tests.builders import moments
 from tests.recipes_tests.curve_builders import evidence, falling, healthy_trial, read_trial
 
 LOWER = {"lr": 1e-2}
@@ -116,11 +123,11 @@ def test_a_diverged_run_has_too_high_a_rate_where_a_lower_one_learned():
 
 def test_swings_down_from_near_the_top_are_held_against_the_errors_of_where_they_go():
     # At 99 % one sample of 400 is a large step; at the bottom of its swings it is a small one.
-    val = np.concatenate([falling(0.1, 0.985, 10), np.tile([0.985, 0.95], 5)])
+    val = np.concatenate([falling(0.1, 0.985, 10), np.tile([0.955, 0.985], 5)])
     train = falling(0.1, 0.99, 20)
     given = {"val": val, "train": train, "n_val": 400}
     assert oscillation(evidence(healthy_trial(**given))) is None
-    val = np.concatenate([falling(0.1, 0.985, 10), np.tile([0.985, 0.85], 5)])
+    val = np.concatenate([falling(0.1, 0.985, 10), np.tile([0.85, 0.985], 5)])
     assert oscillation(evidence(healthy_trial(**{**given, "val": val}))) is not None
     heavy = healthy_trial(**{**given, "val": val}, params={"weight_decay": 0.5})
     assert oscillation(evidence(heavy)) is None
@@ -137,3 +144,54 @@ def test_less_than_a_point_does_not_pay_for_as_many_epochs_again():
     finding = still_improving(evidence(slow))
     assert finding is not None
     assert finding.severity is Severity.WARNING
+
+
+def still_trial(**fields):
+    """Weights that hardly move, under batches that scatter by more than the first epoch."""
+    losses = 1.0 + 0.1 * np.random.default_rng(3).normal(size=400)
+    losses[:6] = 1.5
+    given = {
+        "losses": losses,
+        "train_loss": np.linspace(1.04, 1.03, 21),
+        "val_loss": np.linspace(1.04, 1.03, 21),
+        "train": np.full(21, 0.1),
+        "val": np.full(21, 0.1),
+        "ratio": 1e-5,
+    }
+    return read_trial(**{**given, **fields})
+
+
+def test_the_same_samples_before_and_after_tell_a_low_rate_from_scatter():
+    finding = lr_too_low_on_curve(evidence(still_trial()))
+    assert finding is not None
+    assert "from 1.04 to 1.03" in finding.sentence
+    moving = still_trial(train_loss=np.linspace(1.04, 0.5, 21))
+    assert lr_too_low_on_curve(evidence(moving)) is None
+    assert lr_too_low_on_curve(evidence(still_trial(ratio=1e-3))) is None
+
+
+def test_dead_units_are_not_a_low_rate():
+    level = {"losses": np.linspace(1.04, 1.03, 400)}
+    assert lr_too_low_on_curve(evidence(still_trial(**level))) is not None
+    assert lr_too_low_on_curve(evidence(still_trial(**level, dead_share=0.9))) is None
+
+
+def leaping_trial(**params):
+    """Its gradient leaps once, it does not fit, and single samples' losses scatter widely."""
+    trial = still_trial(params=params)
+    norms = np.ones(100)
+    norms[50] = 50.0
+    trial.curves[("gradient_norm", "train")] = Curve(
+        tuple(range(0, 400, 4)), tuple(norms.tolist())
+    )
+    wide = [
+        each.model_copy(update={"metrics": {**each.metrics, "loss": moments(1.0, 2.0, 1_000)}})
+        for each in trial.outcome.evaluations
+    ]
+    return replace(trial, outcome=trial.outcome.model_copy(update={"evaluations": tuple(wide)}))
+
+
+def test_gradients_of_single_samples_leap_by_nature():
+    assert exploding_in_training(evidence(leaping_trial(batch_size=64))) is not None
+    assert exploding_in_training(evidence(leaping_trial(batch_size=1))) is None
+    assert update_ratio_low_on_curve(evidence(leaping_trial(batch_size=1))) is None
