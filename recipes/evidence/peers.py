@@ -25,6 +25,7 @@ class Table:
         self.series = tuple(series)
         self._places = {id(each): at for at, each in enumerate(self.series)}
         self._after: dict[tuple[str, str, int], Array] = {}
+        self._errors: dict[tuple[str, str, int], Array] = {}
 
     @cached_property
     def rates(self) -> Array:
@@ -55,6 +56,20 @@ class Table:
                 dtype=np.float64,
             )
         return self._after[key]
+
+    def errors_after(self, metric: str, split: str, epochs: int) -> Array:
+        """The standard errors of ``after``, (T,); NaN where unknown."""
+        key = (metric, split, epochs)
+        if key not in self._errors:
+            found = [each.series(metric, split) for each in self.series]
+            self._errors[key] = np.asarray(
+                [
+                    each.standard_errors[epochs] if len(each) >= epochs > 0 else np.nan
+                    for each in found
+                ],
+                dtype=np.float64,
+            )
+        return self._errors[key]
 
 
 class Peers(Sequence[TrialSeries]):
@@ -93,6 +108,10 @@ class Peers(Sequence[TrialSeries]):
     def after(self, metric: str, split: str, epochs: int) -> Array:
         """A metric after so many epochs, (P,); NaN where a peer has fewer."""
         return self._table.after(metric, split, epochs)[self._kept]
+
+    def errors_after(self, metric: str, split: str, epochs: int) -> Array:
+        """Standard errors of ``after``, (P,)."""
+        return self._table.errors_after(metric, split, epochs)[self._kept]
 
 
 def _key(params: Mapping[str, ParameterValue]) -> Hashable:

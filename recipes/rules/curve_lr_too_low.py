@@ -10,11 +10,11 @@ from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
 from recipes.evidence.sufficiency import is_enough
 from recipes.evidence.trial_series import SATURATED_SHARE, TrialSeries
 from recipes.finding import Adjustment, Cause, Finding, Severity
-from recipes.rules.curve_lr_too_high import ABOVE_PEER, RELEVANT_LOSS
+from recipes.rules.curve_lr_too_high import ABOVE_PEER
 from recipes.rules.dead_relu import FAIL_SHARE
 from recipes.rules.flat_then_drop import flat_then_drop
 from recipes.rules.inputs_not_normalised import are_inputs_raw
-from recipes.rules.lower_rate import LOWER_RATE
+from recipes.rules.lower_rate import FAR_BELOW, LOWER_RATE
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.regularisation import heavy_regularisation
 from recipes.space import Float
@@ -151,15 +151,17 @@ def lr_too_low_beside_peer(evidence: CurveEvidence) -> Finding | None:
     losses = peers.after("loss", "train", evidence.epochs)
     gains = peers.after(name, "val", evidence.epochs) - evidence.val.end
     gains = gains if metric.maximise else -gains
-    relevant = max(ABOVE_PEER * abs(loss.end), RELEVANT_LOSS * evidence.start_loss)
+    errors = np.hypot(error, peers.errors_after(name, "val", evidence.epochs))
+    relevant = max(ABOVE_PEER * abs(loss.end), FAR_BELOW * evidence.start_loss)
     # Comparisons with NaN are false.
-    got_further = (loss.end - losses >= relevant) & (gains > SIGNIFICANT_ERRORS * error)
+    got_further = (loss.end - losses >= relevant) & (gains > SIGNIFICANT_ERRORS * errors)
     found = np.flatnonzero(got_further & (peers.rates >= LOWER_RATE * series.lr))
     if not len(found):
         return None
     most = found[gains[found] == gains[found].max()]
     at = min(most.tolist(), key=lambda place: peers[place].number)
     gain, reached, peer = float(gains[at]), float(losses[at]), peers[at]
+    counts = SIGNIFICANT_ERRORS * float(errors[at])
     others = {key: value for key, value in series.params.items() if key != "lr"}
     alone = others == {key: value for key, value in peer.params.items() if key != "lr"}
     return Finding(
@@ -169,7 +171,7 @@ def lr_too_low_beside_peer(evidence: CurveEvidence) -> Finding | None:
         sentence=f"Learning rate {rate(series.lr)} is too low for {evidence.epochs} epochs: at "
         f"{rate(peer.lr)} trial {peer.number} took the train loss to {number(reached)} in as "
         f"many, where this one ends at {number(loss.end)}, and is better on validation by "
-        f"{metric.difference(gain)} ({metric.difference(SIGNIFICANT_ERRORS * error)} count).",
+        f"{metric.difference(gain)} ({metric.difference(counts)} count).",
         evidence={
             "lr": series.lr,
             "train_loss": loss.end,
@@ -178,7 +180,7 @@ def lr_too_low_beside_peer(evidence: CurveEvidence) -> Finding | None:
             "peer_train_loss": reached,
             "gain": gain,
             "only_rate_differs": alone,
-            "threshold": SIGNIFICANT_ERRORS * error,
+            "threshold": counts,
         },
         causes=(
             Cause(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,8 @@ FALLING_SHARE = 0.05
 any of it, from the second on, while the loss still falls (ours; cosine spends 6 % so)."""
 
 STILL_FALLING = 0.02
-"""Fall over that part, as a share of the loss there, that is still a fall (ours)."""
+"""Fall over that part, as a share of the loss there and of the initial one, that is still a fall
+(ours): between two losses near zero even a factor is nothing."""
 
 CUT = 2.0
 """Factor between two sampled rates in a row that is a cut."""
@@ -171,7 +173,8 @@ def _spent(evidence: CurveEvidence, course: _Course) -> Finding | None:
         return None
     line = trend(window)
     fall = -line.slope * len(window) if line is not None and line.falls else 0.0
-    still_falls = fall > STILL_FALLING * abs(float(np.median(window)))
+    start = evidence.start_loss if math.isfinite(evidence.start_loss) else 0.0
+    still_falls = fall > STILL_FALLING * max(abs(float(np.median(window))), start)
     end = evidence.train.end
     unfitted = evidence.metric.has_points and end < FITTED  # false for NaN
     if not (still_falls or (unfitted and share >= STARVED_SHARE)):

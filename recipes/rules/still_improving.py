@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from recipes.evidence.curves import KEPT_GAIN, CurveEvidence
+from recipes.evidence.curves import KEPT_GAIN, SIGNIFICANT_ERRORS, CurveEvidence
 from recipes.evidence.sufficiency import is_enough
 from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.curve_lr_too_low import lr_too_low_on_curve
@@ -48,7 +48,7 @@ def still_improving(evidence: CurveEvidence) -> Finding | None:
     # The loss goes on falling long after the metric has stopped to follow.
     error = evidence.val.end_error
     worth = LEAST_POINTS * evidence.scale if math.isfinite(evidence.scale) else 0.0
-    pays = math.isnan(error) or metric_gain > max(error, worth)
+    pays = math.isnan(error) or metric_gain > max(SIGNIFICANT_ERRORS * error, worth)
     epochs = evidence.epochs
     promise = (
         f"and {metric.label}, now {metric.text(evidence.val.end, evidence.val.end_error)}, would "

@@ -10,10 +10,11 @@ from recipes.evidence.lr_drop import LrDrop
 from recipes.finding import Severity
 from recipes.metric import Metric
 from recipes.rules.curve_lr_too_high import lr_too_high_on_curve
-from recipes.rules.curve_lr_too_low import lr_too_low_on_curve
+from recipes.rules.curve_lr_too_low import lr_too_low_beside_peer, lr_too_low_on_curve
 from recipes.rules.curve_update_ratio import update_ratio_low_on_curve
 from recipes.rules.exploding_gradient import exploding_in_training
 from recipes.rules.oscillation import oscillation
+from recipes.rules.schedule_misfit import schedule_misfit
 from recipes.rules.still_improving import still_improving
 from recipes.trial import TrialCause
 from tests.recipes_tests.builders import moments
@@ -195,3 +196,28 @@ def test_gradients_of_single_samples_leap_by_nature():
     assert exploding_in_training(evidence(leaping_trial(batch_size=64))) is not None
     assert exploding_in_training(evidence(leaping_trial(batch_size=1))) is None
     assert update_ratio_low_on_curve(evidence(leaping_trial(batch_size=1))) is None
+
+
+def test_a_higher_rate_must_get_clearly_further_to_show_a_low_one():
+    def beside(**reached):
+        peer = healthy_trial(1, params={"lr": 1.0}, **reached)
+        slow = healthy_trial(train_loss=falling(2.3, 0.3, 20), val=falling(0.1, 0.95, 20))
+        return lr_too_low_beside_peer(evidence(slow, peers=[peer]))
+
+    assert beside(val=falling(0.1, 0.99, 20)) is not None
+    # A thirtieth of the initial loss lower is little; so are two errors of this trial alone.
+    assert beside(val=falling(0.1, 0.99, 20), train_loss=falling(2.3, 0.23, 20)) is None
+    assert beside(val=falling(0.1, 0.966, 20)) is None
+
+
+def test_next_to_nothing_falling_at_the_end_of_a_cosine_is_no_misfit():
+    at = np.linspace(0.0, 1.0, 400)
+    curve = Curve(tuple(range(400)), tuple((0.05 * (1 + np.cos(np.pi * at))).tolist()))
+
+    def at_the_end(losses):
+        trial = healthy_trial(losses=losses, params={"schedule": "cosine"})
+        trial.curves[("lr", "train")] = curve
+        return schedule_misfit(evidence(trial))
+
+    assert at_the_end(np.geomspace(2.3, 1e-4, 400)) is None
+    assert at_the_end(np.concatenate([np.full(370, 2.3), np.linspace(2.3, 1.0, 30)])) is not None
