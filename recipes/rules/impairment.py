@@ -12,7 +12,8 @@ import numpy as np
 
 from recipes.evidence.curves import CurveEvidence
 from recipes.rules.overfitting import gap_matters
-from recipes.rules.underfitting import FITTED, FITTED_LOSS_SHARE, LEARNING_SHARE
+from recipes.rules.train_eval_mismatch import is_mode_at_fault
+from recipes.rules.underfitting import FITTED, FITTED_LOSS_SHARE, LEARNING_SHARE, doubt
 from recipes.trial import TrialCause
 from recipes.words import number, percent
 
@@ -35,10 +36,13 @@ def impairment(evidence: CurveEvidence) -> str | None:
     Args:
         evidence: The trial. Impaired: its loss exploded, or stayed near where it started, or
             stands still with its own training samples neither fitted nor, by far, better
-            known than the validation samples.
+            known than the validation samples, where a better fit is to be had. Where eval
+            mode is at fault the losses tell nothing of it.
     """
     if evidence.series.cause in EXPLODED:
         return "the loss exploded"
+    if is_mode_at_fault(evidence):
+        return None
     loss = _loss(evidence)
     starts = [evidence.start_loss, _first_loss(evidence)]
     start = next((each for each in starts if math.isfinite(each)), math.nan)
@@ -54,7 +58,7 @@ def impairment(evidence: CurveEvidence) -> str | None:
     if gap_matters(evidence):
         return None  # it fits what it is trained on better than the rest: nothing holds it up
     if metric.has_points:
-        if end < FITTED:
+        if end < FITTED and not doubt(evidence):
             return (
                 f"the train loss stands still at {number(loss)} with {metric.label} "
                 f"{metric.text(end)} on the training samples themselves"

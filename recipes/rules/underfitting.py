@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from recipes.evidence.curves import CurveEvidence
+from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
 from recipes.evidence.sufficiency import is_enough
 from recipes.evidence.trial_series import TrialSeries
 from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.curve_lr_too_high import lr_too_high_on_curve
 from recipes.rules.curve_lr_too_low import LOW_RATIO, lr_too_low_beside_peer, lr_too_low_on_curve
 from recipes.rules.curve_stuck_at_chance import stuck_on_curve
-from recipes.rules.overfitting import gap_matters
+from recipes.rules.overfitting import STRONG_GAP, gap_matters
 from recipes.rules.overtraining import overtraining
 from recipes.rules.registry import Precedence, rule
 from recipes.rules.regularisation import heavy_regularisation
@@ -28,6 +28,16 @@ ours)."""
 FITTED_LOSS_SHARE = 0.3
 """The same without such a metric: train loss as a share of the best constant prediction's."""
 
+HELD_FITTED = 0.99
+HELD_LOSS_SHARE = 0.1
+"""The same two under heavy regularisation: it is there to be paid for with fit where it closes
+a gap (Karpathy's recipe, first overfit, then give some of it up). Where there is no gap, all
+that is missing to knowing the samples by heart is too high a price (ours)."""
+
+POOR = 0.90
+"""Accuracy on training samples below which a warning needs no other reason. Sound models of
+tasks that are hard for them lie between this and ``FITTED`` (ours)."""
+
 LEARNING_SHARE = 0.10
 """Share by which as many epochs again would lower the train loss, from which it still learns."""
 
@@ -41,25 +51,32 @@ SOURCE = "CS231n notes, curves that lie together; Karpathy's recipe; notes on di
 def underfitting(evidence: CurveEvidence) -> Finding | None:
     """No gap, a poor fit, and a train loss that has stopped to fall.
 
-    A note only where nothing shows that a better fit is to be had and the metric has no usual
-    value: targets of a regression may hold no more. Silent where a peer fits its training
-    samples better and validates no better: then not the fit is what lacks. Silent under a rate
-    found too low or too high, which explains it.
+    A note only where nothing shows that a better fit is to be had (``doubt``). Silent where a
+    peer fits its training samples better and validates no better: then not the fit is what
+    lacks. Silent under a rate found too low or too high, which explains it.
+
+    Heavy regularisation explains it before the rate does, and slows learning too: under it a
+    better fit counts as usual, a gap below ten points as none, and a loss that still falls is
+    no excuse while validation hardly follows.
     """
-    if not is_enough("underfitting", evidence) or gap_matters(evidence):
+    heavy = bool(heavy_regularisation(evidence))
+    if not is_enough("underfitting", evidence) or _has_gap(evidence, heavy):
         return None
-    if is_mode_at_fault(evidence) and _fits_in_train_mode(evidence):
+    if is_mode_at_fault(evidence) and _fits_in_train_mode(evidence, heavy):
         return None  # the train metric is not that of the model that is trained
     if stuck_on_curve(evidence) is not None:
         return None  # it learned nothing at all, which a larger model would not either
     outlook, loss = evidence.train_outlook, evidence.train_loss
-    if outlook is None or outlook.gain > LEARNING_SHARE * abs(loss.end) or _is_fitted(evidence):
+    if outlook is None or _is_fitted(evidence, heavy):
+        return None
+    is_learning = outlook.gain > LEARNING_SHARE * abs(loss.end)
+    if is_learning and not heavy:
         return None
     improving = still_improving(evidence)
     if improving is not None and improving.severity is Severity.WARNING:
         return None  # it had no time to fit
     too_high = lr_too_high_on_curve(evidence)
-    if too_high is not None and too_high.severity is Severity.WARNING:
+    if not heavy and too_high is not None and too_high.severity is Severity.WARNING:
         return None
     if lr_too_low_on_curve(evidence) is not None or lr_too_low_beside_peer(evidence) is not None:
         return None
@@ -71,23 +88,38 @@ def underfitting(evidence: CurveEvidence) -> Finding | None:
         return None
     metric, train, val = evidence.metric, evidence.train, evidence.val
     causes = _causes(evidence, [peer for peer, _ in better])
-    has_reason = causes[0].code in ("over_regularised", "better_setting")
-    is_sure = has_reason or metric.name == "accuracy"
-    target = (
-        f"{metric.text(FITTED)} and more is usual"
-        if metric.has_points
-        else f"{number(FITTED_LOSS_SHARE)} of a constant prediction's loss or less is usual"
+    drop = evidence.lr_drop
+    unsure = doubt(evidence)
+    if not unsure and drop is not None and drop.confirms and not has_reason(evidence):
+        unsure = "the plateau may be the learning rate's alone"
+    fitted = HELD_FITTED if heavy else FITTED
+    share = HELD_LOSS_SHARE if heavy else FITTED_LOSS_SHARE
+    limit = (
+        metric.text(fitted) if metric.has_points else f"{number(share)} of a constant prediction's"
     )
+    target = (
+        f"{'less' if metric.has_points else 'more'} than {limit} counts under regularisation as "
+        "heavy as this"
+        if heavy
+        else f"where {limit} {'and more' if metric.has_points else 'loss or less'} is usual"
+    )
+    course = "still falls, at" if is_learning else "has all but stopped falling at"
     memorised = " though step 2 could memorise a small sample" if evidence.memorises else ""
+    consequence = (
+        f"a hint only, for {unsure}"
+        if unsure
+        else "regularisation keeps it from what it could fit"
+        if heavy
+        else "the model as it is trained cannot express more"
+    )
     return Finding(
         code="underfitting",
-        severity=Severity.WARNING if is_sure else Severity.INFO,
-        confidence=(0.8 if evidence.memorises else 0.7) if is_sure else 0.3,
+        severity=Severity.INFO if unsure else Severity.WARNING,
+        confidence=0.3 if unsure else 0.8 if evidence.memorises else 0.7,
         sentence=f"Underfitting: after {plural(evidence.epochs, 'epoch')} {metric.label} is "
-        f"{metric.text(train.end)} on its own training samples (where {target}) and "
-        f"{metric.text(val.end, val.end_error)} on validation, and the train loss has all but "
-        f"stopped falling at {number(loss.end)}{memorised}: the model as it is trained cannot "
-        f"express more. {causes[0].sentence}",
+        f"{metric.text(train.end)} on its own training samples ({target}) and "
+        f"{metric.text(val.end, val.end_error)} on validation, and the train loss {course} "
+        f"{number(loss.end)}{memorised}: {consequence}. {causes[0].sentence}",
         evidence={
             "train": train.end,
             "val": val.end,
@@ -96,8 +128,8 @@ def underfitting(evidence: CurveEvidence) -> Finding | None:
             "train_loss": loss.end,
             "train_slope": -outlook.trend.slope,
             "epochs": evidence.epochs,
-            "probe": None if evidence.lr_drop is None else _probe_word(evidence),
-            "threshold": FITTED if metric.has_points else FITTED_LOSS_SHARE,
+            "probe": None if drop is None else "confirmed" if drop.confirms else "refuted",
+            "threshold": fitted if metric.has_points else share,
         },
         causes=causes,
         action=ACTIONS[causes[0].code],
@@ -136,18 +168,48 @@ CHANGES = {
 """The same for programs. Regularisation goes down where there is any."""
 
 
-def _is_fitted(evidence: CurveEvidence) -> bool:
+def _has_gap(evidence: CurveEvidence, heavy: bool) -> bool:
+    return gap_matters(evidence) and not (
+        heavy and evidence.gap < STRONG_GAP * evidence.scale  # what overfitting calls a hint
+    )
+
+
+def _is_fitted(evidence: CurveEvidence, heavy: bool) -> bool:
     if evidence.metric.has_points:
-        return evidence.train.end >= FITTED
-    reference = evidence.baseline if evidence.baseline is not None else evidence.start_loss
-    return not evidence.train_loss.end > FITTED_LOSS_SHARE * abs(reference)
+        return evidence.train.end >= (HELD_FITTED if heavy else FITTED)
+    return not evidence.train_loss.end > _loss_limit(evidence, heavy)
 
 
-def _fits_in_train_mode(evidence: CurveEvidence) -> bool:
+def _fits_in_train_mode(evidence: CurveEvidence, heavy: bool) -> bool:
     """Whether the loss in train mode is that of a model that fits; also where unknown."""
     losses = evidence.series.mode_losses
+    return losses is None or not losses.train > _loss_limit(evidence, heavy)
+
+
+def _loss_limit(evidence: CurveEvidence, heavy: bool) -> float:
     reference = evidence.baseline if evidence.baseline is not None else evidence.start_loss
-    return losses is None or not losses.train > FITTED_LOSS_SHARE * abs(reference)
+    return (HELD_LOSS_SHARE if heavy else FITTED_LOSS_SHARE) * abs(reference)
+
+
+def has_reason(evidence: CurveEvidence) -> bool:
+    """Whether heavy regularisation, or a peer that fits and validates better, shows that more
+    is to be had."""
+    better = any(generalises for _, generalises in _better_fits(evidence))
+    return better or bool(heavy_regularisation(evidence))
+
+
+def doubt(evidence: CurveEvidence) -> str:
+    """Why a poor fit may be all that there is to be had, to stand in a sentence; "" where there
+    is a reason to think otherwise, or no doubt."""
+    if has_reason(evidence):
+        return ""
+    if evidence.metric.name != "accuracy":
+        return "the targets may hold no more"
+    if evidence.train.end >= POOR:
+        return f"from {evidence.metric.text(POOR)} on it may be what the task allows"
+    if evidence.gap > SIGNIFICANT_ERRORS * evidence.gap_error:
+        return "it knows them better than others, by more than chance"
+    return ""
 
 
 def _better_fits(evidence: CurveEvidence) -> list[tuple[TrialSeries, bool]]:
@@ -177,7 +239,7 @@ def _causes(evidence: CurveEvidence, better: list[TrialSeries]) -> tuple[Cause, 
             Cause(
                 code="over_regularised",
                 sentence=f"Regularisation is heavy: {listing(heavy)}.",
-                confidence=0.75,
+                confidence=0.85,
             )
         )
     if better:
@@ -245,7 +307,3 @@ def _causes(evidence: CurveEvidence, better: list[TrialSeries]) -> tuple[Cause, 
         )
     )
     return tuple(sorted(causes, key=lambda cause: -cause.confidence))
-
-
-def _probe_word(evidence: CurveEvidence) -> str:
-    return "confirmed" if evidence.lr_drop and evidence.lr_drop.confirms else "refuted"
