@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
+from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.sufficiency import is_enough
 from recipes.evidence.trial_series import TrialSeries
 from recipes.finding import Adjustment, Cause, Finding, Severity
@@ -17,7 +17,7 @@ from recipes.rules.registry import Precedence, rule
 from recipes.rules.regularisation import heavy_regularisation
 from recipes.rules.still_improving import still_improving
 from recipes.rules.train_eval_mismatch import is_mode_at_fault
-from recipes.rules.val_better_than_train import val_better_than_train
+from recipes.rules.val_better_than_train import SURE_ERRORS, val_better_than_train
 from recipes.words import listing, number, plural, rate
 
 FITTED = 0.95
@@ -34,7 +34,7 @@ HELD_LOSS_SHARE = 0.1
 a gap (Karpathy's recipe, first overfit, then give some of it up). Where there is no gap, all
 that is missing to knowing the samples by heart is too high a price (ours)."""
 
-POOR = 0.90
+POOR = 0.85
 """Accuracy on training samples below which a warning needs no other reason. Sound models of
 tasks that are hard for them lie between this and ``FITTED`` (ours)."""
 
@@ -207,7 +207,7 @@ def doubt(evidence: CurveEvidence) -> str:
         return "the targets may hold no more"
     if evidence.train.end >= POOR:
         return f"from {evidence.metric.text(POOR)} on it may be what the task allows"
-    if evidence.gap > SIGNIFICANT_ERRORS * evidence.gap_error:
+    if evidence.gap > SURE_ERRORS * evidence.gap_error:
         return "it knows them better than others, by more than chance"
     return ""
 
