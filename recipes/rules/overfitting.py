@@ -19,6 +19,11 @@ STRONG_GAP = 0.10
 warns, and is strong (notes on diagnosis, row 30). The ratio of the losses misleads: above
 0.1 it has a precision of 0.23 on 419 labelled histories (5.1)."""
 
+KEPT_FIT = 0.5
+"""Share of the training samples' R² that validation must lie under for a strong gap. R² on the
+samples that were fitted is too high by the parameters' share of them even in a sound regression
+(Wherry 1931), and the more so the noisier the targets are (the number is ours)."""
+
 FEWEST_VAL = 50
 """Validation samples below which the normal approximation of a share's error, and with it the
 gap's, does not hold: ten right and ten wrong are wanted (Agresti & Coull 1998; ours)."""
@@ -35,7 +40,8 @@ def overfitting(evidence: CurveEvidence) -> Finding | None:
 
     A hint only below eight epochs, below three standard errors, and while validation
     still improves: then the gap costs nothing yet. Between five and ten points it does harm
-    where the validation loss has turned.
+    where the validation loss has turned, be it that the metric went on improving, if the rise
+    is beyond chance.
     """
     if not gap_matters(evidence):
         return None
@@ -43,9 +49,9 @@ def overfitting(evidence: CurveEvidence) -> Finding | None:
     if lacking is None and evidence.val.n < FEWEST_VAL:
         lacking = f"{FEWEST_VAL} validation samples"
     growing = still_improving(evidence)
-    is_strong = evidence.gap >= STRONG_GAP * evidence.scale
+    is_strong = _is_strong(evidence)
     turned = overtraining(evidence)
-    does_harm = is_strong or (turned is not None and turned.severity is Severity.WARNING)
+    does_harm = is_strong or (turned is not None and _costs(turned))
     is_growing = growing is not None and growing.severity is Severity.WARNING
     is_sure = evidence.gap > SURE_ERRORS * evidence.gap_error
     is_hint = lacking is not None or is_growing or not does_harm or not is_sure
@@ -104,6 +110,21 @@ def gap_matters(evidence: CurveEvidence) -> bool:
         and val_below_chance(evidence) is None
         and not scales_differ(evidence.description)
     )
+
+
+def _is_strong(evidence: CurveEvidence) -> bool:
+    """Whether the gap alone says that it does harm."""
+    if evidence.metric.name == "r2" and evidence.val.end >= KEPT_FIT * evidence.train.end:
+        return False
+    return evidence.gap >= STRONG_GAP * evidence.scale
+
+
+def _costs(turned: Finding) -> bool:
+    """Whether a turn of the validation loss is more than a few samples' doing."""
+    if turned.severity is Severity.WARNING:
+        return True
+    rise, error = turned.evidence["rise_in_errors"], SIGNIFICANT_ERRORS
+    return isinstance(rise, (int, float)) and rise > error
 
 
 def _causes(evidence: CurveEvidence, decay: float | None) -> tuple[Cause, ...]:

@@ -99,6 +99,7 @@ def overtraining(evidence: CurveEvidence) -> Finding | None:
             "epochs_after": after,
             "loss_at_minimum": float(losses[turn]),
             "loss_at_end": float(losses[-1]),
+            "rise_in_errors": float(losses[-1] - losses[turn]) / error if error > 0 else None,
             "p_rising": line.p_rising if line else None,
             "only_confidence": only_confidence,
             "best_epoch": evidence.best_epoch,
