@@ -141,8 +141,10 @@ def _is_explained(evidence: CurveEvidence) -> bool:
         still_improving,
         lr_too_low_on_curve,
         lr_too_low_beside_peer,
-        lr_too_high_on_curve,
     )
+    too_high = lr_too_high_on_curve(evidence)
+    if too_high is not None and too_high.severity is Severity.WARNING:
+        return True  # a note of it says that a lower rate gains nothing on validation
     return (
         not math.isfinite(loss)
         or bool(heavy_regularisation(evidence))

@@ -10,6 +10,7 @@ from recipes.evidence.lr_finder import (
 )
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.few_samples import FEWEST_SAMPLES
+from recipes.rules.overfitting import FEWEST_VAL
 from recipes.rules.registry import Precedence, rule
 from recipes.words import number, plural, rate
 
@@ -22,8 +23,8 @@ SMALL_SPLIT = Cause(code="small_split", sentence="The validation split is small.
 
 @rule("small_validation_set", Precedence.LEARNING_RATE)
 def small_validation_set_in_finder(evidence: LrFinderEvidence) -> Finding | None:
-    """No rate is seen to help unseen samples, and one as large as on the training samples
-    could not be seen; nor, below ten samples, any."""
+    """No rate is seen to help unseen samples, and a help as large as on the training samples
+    could not be seen, nor is it ruled out; below ten samples, no help could."""
     lowest = evidence.lowest
     if evidence.best is not None or lowest is None or not lowest.num_unseen:
         return None
@@ -34,6 +35,9 @@ def small_validation_set_in_finder(evidence: LrFinderEvidence) -> Finding | None
     # Comparisons with NaN are false.
     if not fall > FALL_SHARE * abs(lowest.train_before) or not noise > fall:
         return None
+    helps_at_most = lowest.loss_before - lowest.loss_after + noise
+    if lowest.num_unseen >= FEWEST_VAL and not helps_at_most > fall:
+        return None  # few as they are, they show that what was learned does not carry over
     return Finding(
         code="small_validation_set",
         severity=Severity.ERROR,
