@@ -6,8 +6,11 @@ import numpy as np
 
 from recipes.evidence.curves import SIGNIFICANT_ERRORS, CurveEvidence
 from recipes.evidence.sufficiency import is_enough
+from recipes.evidence.trial_series import EpochSeries
 from recipes.finding import Cause, Finding, Severity
+from recipes.metric import Metric
 from recipes.rules.registry import Precedence, rule
+from recipes.trend import Array
 from recipes.words import plural
 
 EPOCHS = 3
@@ -29,8 +32,7 @@ def val_better_than_train(evidence: CurveEvidence) -> Finding | None:
     sign = 1.0 if metric.maximise else -1.0
     epochs = min(len(train), len(val))
     excess = sign * (val.trained[:epochs] - train.trained[:epochs])[-EPOCHS:]
-    errors = np.hypot(val.standard_errors[1 : epochs + 1], train.standard_errors[1 : epochs + 1])
-    errors = errors[-EPOCHS:]
+    errors = np.hypot(*(_errors(metric, each, epochs) for each in (val, train)))
     # Comparisons with NaN are false.
     if not bool(np.all(excess > SIGNIFICANT_ERRORS * errors)):
         return None
@@ -93,3 +95,10 @@ def val_better_than_train(evidence: CurveEvidence) -> Finding | None:
         "experiment: split all of it anew at random; if the difference goes, the split was it.",
         source=SOURCE,
     )
+
+
+def _errors(metric: Metric, series: EpochSeries, epochs: int) -> Array:
+    """Standard errors of the last values, above 0 even where every sample is right."""
+    last = slice(max(0, epochs - EPOCHS), epochs)
+    known = zip(series.trained[last], series.standard_errors[1:][last], strict=True)
+    return np.asarray([metric.error(value, error, series.n) for value, error in known])
