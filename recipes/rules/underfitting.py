@@ -90,7 +90,9 @@ def underfitting(evidence: CurveEvidence) -> Finding | None:
     causes = _causes(evidence, [peer for peer, _ in better])
     drop = evidence.lr_drop
     unsure = doubt(evidence)
-    if not unsure and drop is not None and drop.confirms and not has_reason(evidence):
+    if not heavy and better and _differs_in_rate_alone(evidence.series, better[0][0]):
+        unsure = "the same model fits better at another learning rate"
+    elif not unsure and not has_reason(evidence) and drop is not None and drop.confirms:
         unsure = "the plateau may be the learning rate's alone"
     fitted = HELD_FITTED if heavy else FITTED
     share = HELD_LOSS_SHARE if heavy else FITTED_LOSS_SHARE
@@ -210,6 +212,10 @@ def doubt(evidence: CurveEvidence) -> str:
     if evidence.gap > SURE_ERRORS * evidence.gap_error:
         return "it knows them better than others, by more than chance"
     return ""
+
+
+def _differs_in_rate_alone(one: TrialSeries, other: TrialSeries) -> bool:
+    return {**one.params, "lr": other.lr} == {**other.params, "lr": other.lr}
 
 
 def _better_fits(evidence: CurveEvidence) -> list[tuple[TrialSeries, bool]]:

@@ -64,6 +64,17 @@ def test_a_plateau_that_the_probe_ends_is_the_rate_s():
     assert "learning rate's alone" in finding.sentence
 
 
+def test_a_model_that_fits_at_another_rate_is_not_what_lacks():
+    at_another_rate = healthy_trial(1, params={"lr": 1e-2})
+    of_another_width = healthy_trial(1, params={"lr": 1e-2, "width": 64})
+    finding = found(reaching(0.8, 0.79), "underfitting", peers=[at_another_rate])
+
+    assert finding.severity is Severity.INFO
+    assert "the same model fits better at another learning rate" in finding.sentence
+    other = found(reaching(0.8, 0.79), "underfitting", peers=[of_another_width])
+    assert other.severity is Severity.WARNING
+
+
 HEAVY = {"params": {"weight_decay": 0.1}}
 
 
