@@ -10,6 +10,7 @@ from recipes.evidence.trial_series import EpochSeries
 from recipes.finding import Cause, Finding, Severity
 from recipes.metric import Metric
 from recipes.rules.registry import Precedence, rule
+from recipes.rules.train_eval_mismatch import is_mode_at_fault
 from recipes.trend import Array
 from recipes.words import plural
 
@@ -25,8 +26,11 @@ SOURCE = "UMLAUT's check of validation above train, in standard errors; notes on
 
 @rule("val_better_than_train", Precedence.NOISE)
 def val_better_than_train(evidence: CurveEvidence) -> Finding | None:
-    """Train is measured in eval mode here, so dropout and augmentation do not explain it."""
-    if not is_enough("val_better_than_train", evidence):
+    """Train is measured in eval mode here, so dropout and augmentation do not explain it.
+
+    Silent where eval mode is at fault: then neither split's metric is the trained model's.
+    """
+    if not is_enough("val_better_than_train", evidence) or is_mode_at_fault(evidence):
         return None
     train, val, metric = evidence.train, evidence.val, evidence.metric
     sign = 1.0 if metric.maximise else -1.0

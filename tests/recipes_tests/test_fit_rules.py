@@ -191,8 +191,8 @@ def test_a_gap_under_ten_points_does_harm_where_the_turn_is_beyond_chance():
     assert found(few, "overfitting") is None or found(few, "overfitting").severity is Severity.INFO
 
 
-@pytest.mark.parametrize(("val", "severity"), [(0.5, Severity.INFO), (0.3, Severity.WARNING)])
-def test_a_gap_in_r2_is_strong_where_validation_keeps_less_than_half(val, severity):
+@pytest.mark.parametrize(("val", "severity"), [(0.5, Severity.INFO), (0.2, Severity.WARNING)])
+def test_a_gap_in_r2_is_strong_where_validation_keeps_little_of_the_fit(val, severity):
     trial = read_trial(
         metric="r2",
         train_loss=falling(1.0, 0.2, 20),
@@ -237,3 +237,23 @@ def test_a_fall_that_unseen_samples_rule_out_is_not_their_number_s(
 
     assert (small_validation_set_in_finder(finder) is not None) is is_small
     assert (noisy_labels(finder) is not None) is not is_small
+
+
+def test_validation_above_train_is_nothing_where_eval_mode_is_at_fault():
+    modes = ModeLosses(train=0.1, eval=2.0, eval_again=2.0, n=256)
+    stands = {"train_loss": np.full(21, 2.0), "val_loss": np.full(21, 2.0)}
+    trial = reaching(0.6, 0.8, **stands)
+    broken = reaching(0.6, 0.8, **stands, mode_losses=modes)
+
+    assert found(trial, "val_better_than_train").severity is Severity.WARNING
+    assert found(broken, "val_better_than_train") is None
+
+
+@pytest.mark.parametrize(("n_val", "severity"), [(200, Severity.INFO), (1_000, Severity.WARNING)])
+def test_a_rise_must_exceed_the_noise_of_few_validation_samples(n_val, severity):
+    """0.045 is 1.3 standard errors of 200 samples and 2.8 of 1,000, whose sd is 0.5."""
+    losses = np.concatenate((falling(2.3, 0.4, 8), np.linspace(0.4, 0.445, 13)[1:]))
+    level = {"val": np.full(21, 0.9), "train_loss": falling(2.3, 0.02, 20)}
+    trial = healthy_trial(val_loss=losses, n_val=n_val, **level)
+
+    assert found(trial, "overtraining").severity is severity
