@@ -87,7 +87,8 @@ def missing_values(task: BenchTask, draw: Draw) -> None:
 @fault(
     35,
     "noisy_labels",
-    also=("overfitting", "overtraining", "underfitting"),  # learned by heart, or not at all
+    # Learned by heart, or not at all; what has no rule takes long to learn (Zhang et al. 2017).
+    also=("overfitting", "overtraining", "underfitting", "cannot_overfit"),
     causes=("noisy_train_labels", "labels_mismatched"),
 )
 def shuffled_labels(task: BenchTask, draw: Draw) -> None:

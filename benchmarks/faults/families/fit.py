@@ -23,8 +23,9 @@ def keep_training_samples(task: BenchTask, count: int) -> None:
     30,
     "overfitting",
     "overtraining",
-    # The lower the accuracy, the larger its error; of so few samples a class may have none.
-    also=("small_validation_set", "class_imbalance"),
+    # The lower the accuracy, the larger its error; of so few samples a class may have none, and a
+    # batch norm's running statistics are of them alone.
+    also=("small_validation_set", "class_imbalance", "train_eval_mismatch"),
     causes=("little_data",),
     kinds=("classification", "multilabel"),
     epochs=4.0,  # as many passes as make up for some of the samples
@@ -64,8 +65,12 @@ def trained_too_long(task: BenchTask, draw: Draw) -> None:
 @fault(
     33,
     "underfitting",
-    # Through weights of nearly zero nothing passes, forwards or back.
-    also=("constant_prediction", "stuck_at_chance", "vanishing_gradient", "dead_relu"),
+    # Through weights of nearly zero nothing passes, forwards or back; under batch norm small
+    # weights make the effective rate high (van Laarhoven 2017).
+    also=(
+        *("constant_prediction", "stuck_at_chance", "vanishing_gradient", "dead_relu"),
+        *("oscillation", "lr_too_high"),
+    ),
     causes=("over_regularised",),
 )
 def heavy_weight_decay(task: BenchTask, draw: Draw) -> None:

@@ -79,9 +79,10 @@ def corrupt_batches(task: BenchTask, draw: Draw) -> None:
     18,
     "oscillation",
     "lr_too_high",
+    "diverged",
     also=(
         *("noisy_loss", "loss_spikes", "underfitting"),
-        *("diverged", "update_ratio_high", "dead_relu", "train_eval_mismatch"),
+        *("update_ratio_high", "dead_relu", "train_eval_mismatch"),
     ),
     causes=("lr_high_late", "small_batch", "lr_plateau"),
     kinds=("classification", "multilabel"),

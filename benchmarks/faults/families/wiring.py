@@ -159,7 +159,7 @@ def heavy_dropout(task: BenchTask, draw: Draw) -> None:
 @fault(
     43,
     "batch_norm_small_batch",
-    also=("noisy_loss", "oscillation", "train_eval_mismatch"),
+    also=("noisy_loss", "oscillation", "train_eval_mismatch", "diverged"),
     traits=("batch_norm",),
 )
 def tiny_normed_batches(task: BenchTask, draw: Draw) -> None:
