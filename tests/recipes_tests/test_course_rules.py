@@ -109,6 +109,14 @@ def test_a_loss_that_repeats_each_epoch(course):
     assert finding.causes[0].code == "not_shuffled"
 
 
+def test_epochs_agree_on_what_single_points_hardly_show():
+    """An autocorrelation of a quarter: the places' means over twenty epochs are sure of it."""
+    finding = found(healthy_trial(losses=FALL + 0.4 * (PHASE - 0.5) + noise(0.2)), "periodic_loss")
+
+    assert finding.evidence["share_of_place"] < 0.3
+    assert finding.evidence["p"] < 1e-6
+
+
 @pytest.mark.parametrize("course", APERIODIC.values(), ids=APERIODIC.keys())
 def test_a_loss_that_does_not_repeat(course):
     assert found(healthy_trial(losses=course + noise(0.05)), "periodic_loss") is None
