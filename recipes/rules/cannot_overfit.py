@@ -7,7 +7,7 @@ import math
 from recipes.evidence.overfit_sample import OverfitEvidence
 from recipes.finding import Adjustment, Finding, Severity
 from recipes.rules.ignores_input import NO_SIGNAL
-from recipes.rules.overfit_causes import overfit_causes
+from recipes.rules.overfit_causes import WHY, overfit_causes
 from recipes.rules.registry import Precedence, rule
 from recipes.words import number, percent, plural, rate
 
@@ -53,6 +53,7 @@ WIDEN = (Adjustment(name="width", factor=2.0),)
 CHANGES = {
     **dict.fromkeys(("init_scale", *NO_SIGNAL), INITIALISE),
     **dict.fromkeys(("too_slow", "capacity_or_bug"), WIDEN),
+    "inputs_not_normalised": (Adjustment(name="standardise", value=True),),
 }
 """By the first cause."""
 
@@ -63,6 +64,8 @@ def _action(cause: str) -> str:
             "Initialise with init=kaiming (ReLU) or init=xavier (tanh), or add normalisation "
             "layers, and run the check again."
         )
+    if cause in WHY:
+        return f"Mend what step 1 found ({cause}) and run the check again."
     return {
         "error": "Mend the error and run the check again.",
         "ignores_input": "Follow one sample from data() through forward().",

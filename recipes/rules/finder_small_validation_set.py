@@ -10,6 +10,7 @@ from recipes.evidence.lr_finder import (
 )
 from recipes.finding import Cause, Finding, Severity
 from recipes.rules.few_samples import FEWEST_SAMPLES
+from recipes.rules.inputs_not_normalised import scales_differ
 from recipes.rules.overfitting import FEWEST_VAL
 from recipes.rules.registry import Precedence, rule
 from recipes.words import number, plural, rate
@@ -24,12 +25,17 @@ SMALL_SPLIT = Cause(code="small_split", sentence="The validation split is small.
 @rule("small_validation_set", Precedence.LEARNING_RATE)
 def small_validation_set_in_finder(evidence: LrFinderEvidence) -> Finding | None:
     """No rate is seen to help unseen samples, and a help as large as on the training samples
-    could not be seen, nor is it ruled out; below ten samples, no help could."""
+    could not be seen, nor is it ruled out; below ten samples, no help could.
+
+    Of samples on another scale than the training's, noise tells of the scale, not of their number.
+    """
     lowest = evidence.lowest
     if evidence.best is not None or lowest is None or not lowest.num_unseen:
         return None
     if lowest.num_unseen < FEWEST_SAMPLES:
         return _hardly_any(lowest)
+    if scales_differ(evidence.description):
+        return None
     fall = lowest.train_before - lowest.train_after
     noise = FALL_STANDARD_ERRORS * lowest.standard_error
     # Comparisons with NaN are false.

@@ -18,6 +18,17 @@ P_VALUE = 0.05
 NO_SIGNAL = frozenset({"activation_scale_drift", "vanishing_gradient", "dead_relu"})
 """Findings of step 1 that explain why nothing of the input arrives."""
 
+NO_USE = frozenset(
+    {
+        "inputs_not_normalised",
+        "penalty_in_loss",
+        "saturated_activation",
+        "wrong_output_activation",
+    }
+)
+"""Those that explain why inputs are of no use in training, though they arrive: a penalty outweighs
+what they help with, say."""
+
 CAUSES = (
     Cause(
         code="input_unused",
@@ -70,14 +81,14 @@ def ignores_input(evidence: OverfitEvidence) -> Finding | None:
     Silent where the loss never moved, or only rose: then nothing was learned that inputs
     could have helped with. Where the sample was memorised it is enough that zeros do not
     do as well in the end. Where they do, the sample says nothing: one class, say. Where
-    step 1 found why nothing passes the layers, that is said.
+    step 1 found why nothing passes the layers, or why inputs are of no use, that is said.
     """
     best, zeroed = evidence.best, evidence.zeroed
     if best is None or zeroed is None or evidence.p_needs_input is None:
         return None
     if not best.has_moved or evidence.climbs is not None or evidence.passed:
         return None
-    if NO_SIGNAL.intersection(evidence.earlier):
+    if (NO_SIGNAL | NO_USE).intersection(evidence.earlier):
         return None
     if are_inputs_constant(evidence.description) or are_targets_constant(evidence.description):
         return None  # no network could do better with such data

@@ -10,6 +10,17 @@ from recipes.rules.inputs_not_normalised import are_inputs_constant
 from recipes.trial import TrialState
 from recipes.words import plural
 
+WHY = {
+    "penalty_in_loss": "the penalty stays when every sample is right",
+    "wrong_output_activation": "outputs that are clipped or squashed are never as sure as a loss "
+    "near zero takes",
+    "inputs_not_normalised": "a rate that is low enough for inputs so far off is too low for what "
+    "tells samples apart",
+    "saturated_activation": "saturated units pass next to no gradient",
+}
+"""What step 1 finds and lets pass, and why a sample is not memorised then. Inputs: LeCun et al.
+1998, 4.3."""
+
 
 def overfit_causes(evidence: OverfitEvidence) -> tuple[Cause, ...]:
     """Likely causes of a sample that is not memorised, likeliest first."""
@@ -33,6 +44,11 @@ def overfit_causes(evidence: OverfitEvidence) -> tuple[Cause, ...]:
                 confidence=0.8,
             )
         )
+    causes += [
+        Cause(code=code, sentence=f"Step 1 found {code}: {why}.", confidence=0.8)
+        for code, why in WHY.items()
+        if code in evidence.earlier
+    ]
     needs_none = evidence.p_needs_input is not None and evidence.p_needs_input > P_VALUE
     has_signal = not (
         are_inputs_constant(evidence.description) or are_targets_constant(evidence.description)
