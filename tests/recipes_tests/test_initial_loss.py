@@ -73,8 +73,8 @@ def test_a_healthy_model_passes_with_its_numbers():
     ("loss", "verdict"),
     [
         (2.4, StepState.PASSED),
-        (2.75, StepState.PASSED),
-        (2.9, StepState.WARNING),
+        (2.55, StepState.PASSED),
+        (2.6, StepState.WARNING),
         (4.5, StepState.WARNING),
         (5.0, StepState.FAILED),
         (2.2, StepState.WARNING),
