@@ -497,3 +497,15 @@ def test_any_numbers_get_a_verdict(loss, sd, mean):
 
     assert report.verdict in (StepState.PASSED, StepState.WARNING, StepState.FAILED)
     assert report.sentence
+
+
+@pytest.mark.parametrize(
+    ("loss", "severities"), [(0.66, ["info"]), (0.95, [])], ids=["two thirds", "by chance"]
+)
+def test_squared_errors_of_a_mean_over_padding_are_noted(loss, severities):
+    """A third of the samples are padding; the samples' noise is three hundredths."""
+    task = regression(own_loss=True)
+    states = [initialisation(loss=share * loss) for share in (0.97, 1.0, 1.0, 1.0, 1.03)]
+
+    found = [each for each in judged(task, states).findings if each.code == "initial_loss_low"]
+    assert [each.severity for each in found] == severities
