@@ -39,13 +39,15 @@ class InitialLossEvidence:
     """Step 1's numbers: losses in nats, or in squared units of the targets.
 
     ``initialisations`` is empty when the loss could not be computed at all (labels out of
-    range, say): the description's numbers are then the only evidence.
+    range, say): the description's numbers are then the only evidence. ``batch_size`` is the
+    trials' own, None where their setting names none.
     """
 
     description: TaskDescription
     expectation: Expectation | None
     baseline: float | None
     initialisations: tuple[Initialisation, ...]
+    batch_size: int | None = None
 
     @property
     def losses(self) -> list[float]:
@@ -185,6 +187,8 @@ def initial_loss_evidence(
     description: TaskDescription, trials: Sequence[TrialResult]
 ) -> InitialLossEvidence:
     """Reduce step 1's trials."""
+    own = trials[0].params.get("batch_size") if trials else None
+    is_size = isinstance(own, (int, float)) and not isinstance(own, bool)
     return InitialLossEvidence(
         description=description,
         expectation=expected_initial_loss(description),
@@ -194,4 +198,5 @@ def initial_loss_evidence(
             for trial in trials
             if trial.outcome.initialisation is not None
         ),
+        batch_size=int(own) if own is not None and is_size else None,
     )

@@ -17,9 +17,9 @@ SOURCE = "Wu & He 2018, group normalization; notes on diagnosis, row 43"
 
 @rule("batch_norm_small_batch", Precedence.PROBE)
 def batch_norm_small_default(evidence: InitialLossEvidence) -> Finding | None:
-    """The batch size in the middle of the space, or the default one."""
-    description = evidence.description
-    return _finding(description, description.default_batch_size)
+    """The batch size that the study fixes, that in the middle of the space, or the default one."""
+    description, own = evidence.description, evidence.batch_size
+    return _finding(description, description.default_batch_size if own is None else own)
 
 
 @rule("batch_norm_small_batch", Precedence.PROBE)

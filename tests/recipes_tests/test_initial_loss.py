@@ -509,3 +509,15 @@ def test_squared_errors_of_a_mean_over_padding_are_noted(loss, severities):
 
     found = [each for each in judged(task, states).findings if each.code == "initial_loss_low"]
     assert [each.severity for each in found] == severities
+
+
+@pytest.mark.parametrize(
+    ("default", "own", "said"),
+    [(64, 2, ["batch_norm_small_batch"]), (2, 64, []), (2, None, ["batch_norm_small_batch"])],
+)
+def test_the_batch_size_that_is_set_is_held_against_batch_norm(default, own, said):
+    task = description(has_batch_norm=True, default_batch_size=default)
+    params = {"lr": 0.1} if own is None else {"lr": 0.1, "batch_size": own}
+    trials = [trial(at, initialisation=initialisation(), params=params) for at in range(5)]
+
+    assert codes(STEP.judge(context(trials, task=task))) == said
