@@ -59,6 +59,10 @@ RESCUE = {"optimizer": "adamw", "init": "kaiming"}
 STOP_SHARE = 0.5
 """A run may stop once its loss is this share of the one that counts as memorised."""
 
+SMALL_BATCH = 8
+"""Batches of so many or fewer see a quarter of the sample, and their loss tells more of which one
+than of what was learned: the whole sample is one batch then (ours)."""
+
 OWN, OTHER, ZEROED = "own optimizer", "other optimizer", "zeroed inputs"
 LONGER, LONGEST, OTHER_SEED = "longer", "longest", "other seed"
 LENGTHS = {LONGER: LONGER_ITERATIONS, LONGEST: LONGEST_ITERATIONS}
@@ -134,9 +138,10 @@ class OverfitSample(Step):
         seed: int | None = None,
     ) -> tuple[JobPlan, ...]:
         limit = fitted_loss(context.description)
+        num_samples = min(NUM_SAMPLES, context.description.split("train").num_samples)
         trials = tuple(
             TrialPlan(
-                params=params,
+                params=_with_whole_batches(context, params, num_samples),
                 # The zeroed twin starts from the weights of the run it is compared with.
                 seed=derive_seed(context.seed, self.kind, "weights") if seed is None else seed,
                 data_seed=derive_seed(context.seed, self.kind, "data"),
@@ -153,7 +158,7 @@ class OverfitSample(Step):
                 "regularisation": False,
                 "evaluate": ("train",),
                 "sample": Sample(
-                    num_samples=min(NUM_SAMPLES, context.description.split("train").num_samples),
+                    num_samples=num_samples,
                     seed=derive_seed(context.seed, self.kind, "sample"),
                     zero_inputs=label == ZEROED,
                 ),
@@ -205,6 +210,15 @@ class OverfitSample(Step):
             learned=learned,
             figures=_figures(evidence, sentence),
         )
+
+
+def _with_whole_batches(
+    context: StepContext, params: Mapping[str, ParameterValue], num_samples: int
+) -> Mapping[str, ParameterValue]:
+    """The setting, with the sample as one batch where its own batches are small."""
+    own = params.get("batch_size", context.description.default_batch_size)
+    is_small = isinstance(own, (int, float)) and own <= min(SMALL_BATCH, num_samples - 1)
+    return {**params, "batch_size": num_samples} if is_small else params
 
 
 def _evidence(context: StepContext) -> OverfitEvidence:

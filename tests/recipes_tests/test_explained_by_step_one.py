@@ -1,4 +1,4 @@
-"""What step 1 found and let pass explains what steps 2 and 3 see."""
+"""Step 2 fails for what is at fault: what step 1 found explains it, and small batches do not."""
 
 import pytest
 
@@ -56,3 +56,10 @@ def test_inputs_on_another_scale_are_not_too_few():
     assert "small_validation_set" in [each.code for each in same.findings]
     assert "small_validation_set" not in [each.code for each in other.findings]
     assert other.verdict is StepState.FAILED
+
+
+@pytest.mark.parametrize(("batch", "used"), [(2, 32), (8, 32), (16, 16)])
+def test_a_sample_is_memorised_in_batches_that_hold_a_good_part_of_it(batch, used):
+    plan = OverfitSample().plan(context(fixed={"batch_size": batch}))
+
+    assert {each.params["batch_size"] for job in plan.jobs for each in job.trials} == {used}
