@@ -27,8 +27,8 @@ def non_finite_evaluation(evidence: CurveEvidence) -> Finding | None:
     if not gone:
         return None
     split = gone[0].split
-    of_split = [each for each in measured if each.split == split]
-    share = sum(each in gone for each in of_split) / len(of_split)
+    of_split = [math.isfinite(each.loss.mean) for each in measured if each.split == split]
+    share = of_split.count(False) / len(of_split)
     where = {"train": "training", "val": "validation"}.get(split, split)
     return Finding(
         code="non_finite_loss",

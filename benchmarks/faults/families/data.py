@@ -40,7 +40,7 @@ def labels_counted_from_one(task: BenchTask, draw: Draw) -> None:
     "inputs_not_normalised",
     also=(
         *("initial_loss_high", "dead_relu", "diverged", "non_finite_loss", "underfitting"),
-        *("lr_too_high", "constant_prediction", "cannot_overfit"),
+        *("lr_too_high", "lr_too_low", "constant_prediction", "cannot_overfit"),
         *("ignores_input", "stuck_at_chance"),
     ),
 )
