@@ -54,7 +54,7 @@ def _small_batch(finding: Finding, losses: ModeLosses) -> Finding:
         sentence=f"{course}, {percent(excess)} more: the averages do not follow."
         if hurts
         else f"{course}: so far the averages follow, and it costs little.",
-        confidence=0.95 if hurts else 0.5,
+        confidence=max(finding.confidence, 0.95) if hurts else 0.5,
         causes={"small_batch": 0.95 if hurts else 0.6},
         evidence={"experiment": "mode_check", "eval_over_train": excess, "threshold_mode": SAME},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from recipes.evidence.curves import KEPT_GAIN, SIGNIFICANT_ERRORS, CurveEvidence
+from recipes.evidence.curves import KEPT_GAIN, CurveEvidence
 from recipes.evidence.sufficiency import is_enough
 from recipes.finding import Adjustment, Cause, Finding, Severity
 from recipes.rules.curve_lr_too_low import lr_too_low_on_curve
@@ -14,9 +14,10 @@ from recipes.words import number, percent, plural
 LEAST_GAIN = 0.01
 """Predicted gain that counts, as a share of the loss (notes on diagnosis, row 34)."""
 
-LEAST_POINTS = 0.01
+LEAST_POINTS = 0.005
+ONE_SIDED_Z = 1.645
 """Predicted gain of the metric that pays for as many epochs again, in points of accuracy or R²,
-else as a share of its improvement since the start (ours)."""
+else as a share of its improvement since the start (ours), and in standard errors: one-sided 5 %."""
 
 SOURCE = "Deep Learning Tuning Playbook, how long to train; notes on diagnosis, row 34"
 
@@ -48,7 +49,7 @@ def still_improving(evidence: CurveEvidence) -> Finding | None:
     # The loss goes on falling long after the metric has stopped to follow.
     error = evidence.val.end_error
     worth = LEAST_POINTS * evidence.scale if math.isfinite(evidence.scale) else 0.0
-    pays = math.isnan(error) or metric_gain > max(SIGNIFICANT_ERRORS * error, worth)
+    pays = math.isnan(error) or metric_gain > max(ONE_SIDED_Z * error, worth)
     epochs = evidence.epochs
     promise = (
         f"and {metric.label}, now {metric.text(evidence.val.end, evidence.val.end_error)}, would "

@@ -65,8 +65,9 @@ def test_a_plateau_that_the_probe_ends_is_the_rate_s():
 
 
 def test_a_model_that_fits_at_another_rate_is_not_what_lacks():
-    at_another_rate = healthy_trial(1, params={"lr": 1e-2})
-    of_another_width = healthy_trial(1, params={"lr": 1e-2, "width": 64})
+    # Not by so much that the rate itself is called too high.
+    at_another_rate = healthy_trial(1, params={"lr": 6e-2})
+    of_another_width = healthy_trial(1, params={"lr": 6e-2, "width": 64})
     finding = found(reaching(0.8, 0.79), "underfitting", peers=[at_another_rate])
 
     assert finding.severity is Severity.INFO

@@ -134,10 +134,10 @@ def test_swings_down_from_near_the_top_are_held_against_the_errors_of_where_they
     assert oscillation(evidence(heavy)) is None
 
 
-def test_less_than_a_point_does_not_pay_for_as_many_epochs_again():
+def test_less_than_half_a_point_does_not_pay_for_as_many_epochs_again():
     linear = np.linspace(1.0, 0.2, 21)
     given = {"train_loss": linear, "val_loss": linear, "n_val": 4_000}
-    slow = healthy_trial(**given, val=np.linspace(0.88, 0.99, 21))
+    slow = healthy_trial(**given, val=np.linspace(0.88, 0.998, 21))
     finding = still_improving(evidence(slow))
     assert finding is not None
     assert finding.severity is Severity.INFO
