@@ -17,7 +17,8 @@ LEAST_GAIN = 0.01
 LEAST_POINTS = 0.005
 ONE_SIDED_Z = 1.645
 """Predicted gain of the metric that pays for as many epochs again, in points of accuracy or R²,
-else as a share of its improvement since the start (ours), and in standard errors: one-sided 5 %."""
+else as a share of its improvement since the start (ours), and in standard errors: one-sided
+5 %."""
 
 SOURCE = "Deep Learning Tuning Playbook, how long to train; notes on diagnosis, row 34"
 
