@@ -205,11 +205,16 @@ CASES: Mapping[str, Case] = {
     ),
     # noise
     "loss_spikes": Run(
-        "Leaps that come back", loss, "restless_optimiser", "mild", task="patches_residual"
+        "Leaps that come back", loss, "corrupt_batches", "mild", task="patches_residual"
     ),
     "noisy_loss": Run("A loss that scatters", loss, "epoch_in_order"),
     "oscillation": Run(
-        "Accuracy that swings", accuracy, "stale_batch_norm", task="patches_residual"
+        "Accuracy that swings",
+        accuracy,
+        "corrupt_batches",
+        task="patches_residual",
+        seed=1,
+        lr=0.05,
     ),
     "periodic_loss": Run("Samples in the same order every epoch", loss, "epoch_in_order"),
     "small_validation_set": Run(

@@ -118,7 +118,7 @@ def _carried_out(cell: Cell, prepared: Prepared, store: Store, last_step: int, c
     found = [finding for report in study.history for finding in report.findings]
     if any(finding.code == code for finding in found):
         return Ran(study, study.train_alone(), tuple(found))
-    number = study.train_run()
+    number = study.train_run(with_peers=True)
     return Ran(study, study.trials[number], (*found, *study.read_run(number)))
 
 
