@@ -32,7 +32,7 @@ ABOUT = frozenset(
 or an unlucky order of samples."""
 
 SEEN_AGAIN = 0.95
-"""Most confidence of a finding that other seeds show too."""
+"""Up to which it grows where other seeds show the finding too."""
 
 LUCK = 0.5
 """What a finding's confidence is multiplied by when no other seed shows it."""
@@ -62,14 +62,16 @@ class OtherSeed(Value):
         """A finding that one seed shows, once others were looked at."""
         if finding.code != self.code:
             return finding
-        trials = f"{'trial' if len(self.runs) == 1 else 'trials'} {listing(_texts(self.runs))}"
+        is_one = len(self.runs) == 1
+        trials = f"{'trial' if is_one else 'trials'} {listing(_texts(self.runs))}"
+        show = "shows" if is_one else "show"
         if 2 * self.num_showing >= len(self.runs):
             return revised(
                 finding,
                 sentence=f"With other seeds ({trials}) {self.num_showing} of "
-                f"{plural(len(self.runs), 'run')} show it too, so it is the setting's and not "
+                f"{plural(len(self.runs), 'run')} {show} it too, so it is the setting's and not "
                 "the seed's.",
-                confidence=min(SEEN_AGAIN, max(finding.confidence, 0.5 + finding.confidence / 2)),
+                confidence=max(finding.confidence, min(SEEN_AGAIN, 0.5 + finding.confidence / 2)),
                 causes={},
                 evidence=self._evidence,
             )
@@ -84,7 +86,7 @@ class OtherSeed(Value):
         return revised(
             finding,
             sentence=f"With other seeds ({trials}) {self.num_showing} of "
-            f"{plural(len(self.runs), 'run')} show it: it is this seed's and not the setting's.",
+            f"{plural(len(self.runs), 'run')} {show} it: it is this seed's and not the setting's.",
             confidence=LUCK * finding.confidence,
             causes=lower,
             evidence=self._evidence,

@@ -218,7 +218,7 @@ def test_runs_of_the_search_with_other_seeds_are_read_for_nothing():
     )
     assert STEP.plan(given).jobs == ()
     finding = of_code(STEP.judge(given), "oscillation")
-    assert "1 of 1 run show it too" in finding.sentence
+    assert "1 of 1 run shows it too" in finding.sentence
     assert finding.evidence["num_other_seeds_showing"] == 1
 
 
