@@ -36,7 +36,7 @@ from benchmarks.faults.score import HEALTHY, confusion, own_score, reliability, 
 from benchmarks.faults.store import ROOT, rules_digest
 from recipes.confidence import raw_scores
 
-CELL_SECONDS = 3.5
+CELL_SECONDS = 9.0
 """CPU seconds of a cell that nothing is kept of, on average: measured."""
 
 TIME = re.compile(r"(\d+)m")
