@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     half: Half = "calibration" if options.command == "calibrate" else options.half
     chosen = list(cells(half, seeds=options.seeds, twins=options.twins))
-    num_cells = len(chosen)
+    num_cells = sum(1 for _ in cells(half))
     if options.only:
         chosen = [cell for cell in chosen if re.search(options.only, cell.name)]
     if options.command == "train":
