@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
 from typing import overload
 
@@ -24,8 +25,7 @@ class Table:
     def __init__(self, series: Sequence[TrialSeries]) -> None:
         self.series = tuple(series)
         self._places = {id(each): at for at, each in enumerate(self.series)}
-        self._after: dict[tuple[str, str, int], Array] = {}
-        self._errors: dict[tuple[str, str, int], Array] = {}
+        self._numbers: dict[Hashable, Array] = {}
 
     @cached_property
     def rates(self) -> Array:
@@ -35,9 +35,12 @@ class Table:
     @cached_property
     def _settings(self) -> tuple[dict[Hashable, int], NDArray[np.int64]]:
         """A number for each setting, and each trial's, (T,)."""
-        known: dict[Hashable, int] = {}
-        keys = [_key(each.params) for each in self.series]
-        return known, np.asarray([known.setdefault(key, len(known)) for key in keys], np.int64)
+        return _numbered([_key(each.params) for each in self.series])
+
+    @cached_property
+    def _but_rate(self) -> tuple[dict[Hashable, int], NDArray[np.int64]]:
+        """The same of settings without their learning rate."""
+        return _numbered([_key_but_rate(each.params) for each in self.series])
 
     def others(self, series: TrialSeries) -> Peers:
         """The trials with other hyperparameters than a trial's, which may be one of them."""
@@ -46,30 +49,22 @@ class Table:
         own = known.get(_key(series.params), -1) if at is None else numbers[at]
         return Peers(self, np.flatnonzero(numbers != own))
 
-    def after(self, metric: str, split: str, epochs: int) -> Array:
-        """A metric after so many epochs, (T,); NaN where a trial has fewer."""
-        key = (metric, split, epochs)
-        if key not in self._after:
-            found = [each.series(metric, split) for each in self.series]
-            self._after[key] = np.asarray(
-                [each.values[epochs] if len(each) >= epochs > 0 else np.nan for each in found],
-                dtype=np.float64,
-            )
-        return self._after[key]
+    def alike(self, series: TrialSeries) -> NDArray[np.bool_]:
+        """Which trials have a trial's hyperparameters but for the learning rate, (T,)."""
+        known, numbers = self._but_rate
+        return np.asarray(numbers == known.get(_key_but_rate(series.params), -1))
 
-    def errors_after(self, metric: str, split: str, epochs: int) -> Array:
-        """The standard errors of ``after``, (T,); NaN where unknown."""
-        key = (metric, split, epochs)
-        if key not in self._errors:
-            found = [each.series(metric, split) for each in self.series]
-            self._errors[key] = np.asarray(
-                [
-                    each.standard_errors[epochs] if len(each) >= epochs > 0 else np.nan
-                    for each in found
-                ],
-                dtype=np.float64,
-            )
-        return self._errors[key]
+    def of_each(self, number: Callable[..., float], *args: Hashable) -> Array:
+        """A number of each trial, (T,), looked up once.
+
+        Args:
+            number: Called with a trial and ``args``.
+        """
+        key = (number, *args)
+        if key not in self._numbers:
+            found = [number(each, *args) for each in self.series]
+            self._numbers[key] = np.asarray(found, dtype=np.float64)
+        return self._numbers[key]
 
 
 class Peers(Sequence[TrialSeries]):
@@ -105,14 +100,42 @@ class Peers(Sequence[TrialSeries]):
         """Learning rates, (P,)."""
         return self._table.rates[self._kept]
 
+    def alike(self, series: TrialSeries) -> NDArray[np.bool_]:
+        """Which of them differ from a trial in the learning rate at most, (P,)."""
+        return self._table.alike(series)[self._kept]
+
+    def of_each(self, number: Callable[..., float], *args: Hashable) -> Array:
+        """A number of each, (P,); see :meth:`Table.of_each`."""
+        return self._table.of_each(number, *args)[self._kept]
+
     def after(self, metric: str, split: str, epochs: int) -> Array:
         """A metric after so many epochs, (P,); NaN where a peer has fewer."""
-        return self._table.after(metric, split, epochs)[self._kept]
+        return self.of_each(_value_after, metric, split, epochs)
 
     def errors_after(self, metric: str, split: str, epochs: int) -> Array:
-        """Standard errors of ``after``, (P,)."""
-        return self._table.errors_after(metric, split, epochs)[self._kept]
+        """Standard errors of ``after``, (P,); NaN where unknown."""
+        return self.of_each(_error_after, metric, split, epochs)
+
+
+def _value_after(series: TrialSeries, metric: str, split: str, epochs: int) -> float:
+    found = series.series(metric, split)
+    return float(found.values[epochs]) if len(found) >= epochs > 0 else math.nan
+
+
+def _error_after(series: TrialSeries, metric: str, split: str, epochs: int) -> float:
+    found = series.series(metric, split)
+    return float(found.standard_errors[epochs]) if len(found) >= epochs > 0 else math.nan
+
+
+def _numbered(keys: Sequence[Hashable]) -> tuple[dict[Hashable, int], NDArray[np.int64]]:
+    """A number for each key that differs, and each key's, (T,)."""
+    known: dict[Hashable, int] = {}
+    return known, np.asarray([known.setdefault(key, len(known)) for key in keys], np.int64)
 
 
 def _key(params: Mapping[str, ParameterValue]) -> Hashable:
     return tuple(sorted(params.items()))
+
+
+def _key_but_rate(params: Mapping[str, ParameterValue]) -> Hashable:
+    return _key({name: value for name, value in params.items() if name != "lr"})

@@ -6,14 +6,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recipes.evidence.curves import CurveEvidence
+from recipes.evidence.peers import Peers
 from recipes.evidence.sufficiency import is_enough
 from recipes.evidence.trial_series import TrialSeries
 from recipes.expectation import expected_initial_loss
 from recipes.metric import Metric
 from recipes.rules.batch_norm_small_batch import batch_norm_small_batch
 from recipes.rules.inputs_not_normalised import are_inputs_raw
+from recipes.trend import Array
 from recipes.trial import TrialCause
 
 LOWER_RATE = 2.0
@@ -63,15 +66,10 @@ def better_lower(evidence: CurveEvidence) -> BetterLower | None:
         return None
     if are_inputs_raw(evidence.description) or batch_norm_small_batch(evidence) is not None:
         return None
-    own = evidence.series
-    lower = [
-        peer
-        for peer in evidence.peers
-        if LOWER_RATE * peer.lr <= own.lr and _all_but_rate(peer) == _all_but_rate(own)
-    ]
-    judge = _beside_diverged if has_diverged(evidence) else _beside_finished
-    found = [each for each in (judge(evidence, peer) for peer in lower) if each is not None]
-    return min(found, key=lambda each: (each.train_loss, each.peer.number), default=None)
+    own, peers = evidence.series, evidence.compared
+    is_lower = peers.alike(own) & (LOWER_RATE * peers.rates <= own.lr)  # false for NaN
+    find = _beside_diverged if has_diverged(evidence) else _beside_finished
+    return find(evidence, is_lower)
 
 
 def has_diverged(evidence: CurveEvidence) -> bool:
@@ -79,26 +77,35 @@ def has_diverged(evidence: CurveEvidence) -> bool:
     return evidence.series.cause is TrialCause.DIVERGED
 
 
-def _beside_finished(evidence: CurveEvidence, peer: TrialSeries) -> BetterLower | None:
+def _beside_finished(evidence: CurveEvidence, is_lower: NDArray[np.bool_]) -> BetterLower | None:
     if not is_enough("lr_too_high", evidence):
         return None
-    metric, epochs = evidence.metric, evidence.epochs
-    losses, values = peer.series("loss", "train"), peer.series(metric.name, "val")
-    if min(len(losses), len(values)) < epochs:
-        return None
-    # Medians of the last three epochs, as the trial's own ends are.
-    loss = float(np.median(losses.values[epochs - 2 : epochs + 1]))
-    value = float(np.median(values.values[epochs - 2 : epochs + 1]))
-    error = math.hypot(
-        _error(metric, evidence.val.end, evidence.val.end_error, evidence.val.n),
-        _error(metric, value, float(values.standard_errors[epochs]), values.n),
-    )
-    gain = metric.gain(evidence.val.end, value)
+    metric, epochs, peers = evidence.metric, evidence.epochs, evidence.compared
+    own_error = _error(metric, evidence.val.end, evidence.val.end_error, evidence.val.n)
+    losses = peers.of_each(_smooth_after, "loss", "train", epochs)
+    values = peers.of_each(_smooth_after, metric.name, "val", epochs)
+    gains = values - evidence.val.end if metric.maximise else evidence.val.end - values
     # Comparisons with NaN are false.
-    is_lower = evidence.train_loss.end - loss >= FAR_BELOW * evidence.start_loss
-    if not (is_lower and gain > SURE_ERRORS * error):
-        return None
-    return BetterLower(peer, loss, gain, error)
+    is_lower = is_lower & (evidence.train_loss.end - losses >= FAR_BELOW * evidence.start_loss)
+    for at in _lowest_first(losses, peers, is_lower & (gains > SURE_ERRORS * own_error)):
+        series = peers[at].series(metric.name, "val")
+        known = float(series.standard_errors[epochs])
+        error = math.hypot(own_error, _error(metric, float(values[at]), known, series.n))
+        if gains[at] > SURE_ERRORS * error:
+            return BetterLower(peers[at], float(losses[at]), float(gains[at]), error)
+    return None
+
+
+def _smooth_after(series: TrialSeries, metric: str, split: str, epochs: int) -> float:
+    """Median of three epochs, as a trial's own end is; NaN where it has fewer than ``epochs``."""
+    found = series.series(metric, split)
+    if len(found) < epochs:
+        return math.nan
+    return float(np.median(found.values[epochs - 2 : epochs + 1]))
+
+
+def _lowest_first(losses: Array, peers: Peers, kept: NDArray[np.bool_]) -> list[int]:
+    return sorted(np.flatnonzero(kept).tolist(), key=lambda at: (losses[at], peers[at].number))
 
 
 def _error(metric: Metric, value: float, standard_error: float, n: int) -> float:
@@ -106,21 +113,27 @@ def _error(metric: Metric, value: float, standard_error: float, n: int) -> float
     return standard_error if standard_error != 0 else metric.error(value, standard_error, n)
 
 
-def _beside_diverged(evidence: CurveEvidence, peer: TrialSeries) -> BetterLower | None:
+def _beside_diverged(evidence: CurveEvidence, is_lower: NDArray[np.bool_]) -> BetterLower | None:
     """The peer must have gone to its end and learned."""
-    losses, baseline = peer.series("loss", "train"), evidence.baseline
-    if peer.cause is not TrialCause.FINISHED or not len(losses):
+    peers, baseline = evidence.compared, evidence.baseline
+    ends = peers.of_each(_end_of_learned, baseline)
+    found = _lowest_first(ends, peers, is_lower & np.isfinite(ends))
+    if not found:
         return None
+    return BetterLower(peers[found[0]], float(ends[found[0]]), math.nan, math.nan)
+
+
+def _end_of_learned(series: TrialSeries, baseline: float | None) -> float:
+    """Where the train loss ended; NaN where it was not trained to its end, or learned nothing."""
+    losses = series.series("loss", "train")
+    if series.cause is not TrialCause.FINISHED or not len(losses):
+        return math.nan
     known = losses.start if baseline is None else min(losses.start, abs(baseline))
     end = float(np.median(losses.trained[-3:]))
-    return BetterLower(peer, end, math.nan, math.nan) if end < RUINED_SHARE * known else None
+    return end if end < RUINED_SHARE * known else math.nan
 
 
 def _starts_too_high(evidence: CurveEvidence) -> bool:
     """Whether the initial loss is far above the expected one; not where none is known."""
     expected = expected_initial_loss(evidence.description)
     return expected is not None and evidence.start_loss > SOUND_START * abs(expected.value)
-
-
-def _all_but_rate(series: TrialSeries) -> dict[str, object]:
-    return {name: value for name, value in series.params.items() if name != "lr"}
