@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from service.database.engine import Database
 from service.settings import Settings
@@ -19,6 +20,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Whether it pays to train together is measured, and so may differ from one study to the next:
 # tests that compare studies bit for bit must not depend on it. Those about it take this back.
 os.environ["SEVENSTEP_FUSE"] = "0"
+
+# A commit's tests say the same each time: what Hypothesis draws depends on the test alone.
+# HYPOTHESIS_PROFILE=random draws anew, to look for what is not known.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("random", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ LEAST_SAMPLES = 5
 MEDIAN_WINDOW = 21
 """Sampled iterations of the running median that leaps are measured by (section 4)."""
 
+LEAST_NORM = 1 / LARGEST_FINITE
+"""Of a gradient that others are divided by; a smaller one is none, and its ratio no number."""
 
 FLOOR_SHARE = 0.1
 """A leap counts from this share of the first samples' median, if the running one is lower: a
@@ -47,7 +49,7 @@ class GradientSeries:
     @property
     def first_over_last(self) -> float:
         """The first tensor's median norm over the last one's; NaN when unknown."""
-        return self.first / self.last if self.last > 0 else math.nan
+        return self.first / self.last if self.last >= LEAST_NORM else math.nan
 
     @cached_property
     def largest_leap(self) -> float:
@@ -57,7 +59,7 @@ class GradientSeries:
             return math.nan
         floor = FLOOR_SHARE * float(np.median(self.total[:LEAST_SAMPLES]))
         course = np.maximum(running_median(self.total, MEDIAN_WINDOW), floor)
-        known = course > 0
+        known = course >= LEAST_NORM
         return float(np.max(self.total[known] / course[known])) if known.any() else math.nan
 
 

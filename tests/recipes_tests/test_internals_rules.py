@@ -259,6 +259,14 @@ def test_a_rate_too_low_is_said_once():
     assert found(trial, "update_ratio_low") is None
 
 
+@pytest.mark.parametrize("smallest", [5e-324, 1e-300])
+def test_a_gradient_of_next_to_nothing_gives_no_ratio(smallest):
+    vanishes = [0.0, 0.0, 0.0, 1.0, 1.0, *[smallest] * 30, 1.0]
+    trial = with_curves(stalled(), total=vanishes, first=vanishes[3:5] * 5, last=[smallest] * 10)
+
+    assert found(trial, "exploding_gradient") is None
+
+
 def test_beside_dead_units_a_gradient_that_leaps_says_nothing():
     assert found(leaping(unfitted()), "exploding_gradient") is not None
     assert found(leaping(unfitted(dead_share=0.8)), "exploding_gradient") is None
