@@ -22,7 +22,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from benchmarks.faults.calibration import points, write
+from benchmarks.faults.calibration import scored, write
 from benchmarks.faults.cell import SEEDS, TWINS, cells, subset
 from benchmarks.faults.document import document
 from benchmarks.faults.fault import all_faults
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             rows = make_rows(
                 chosen, options.folder, told=_tell, path=kept.with_name(f"raw-{kept.name}")
             )
-        write(points(rows))
+        write(scored(rows))
         return 0
     seconds = float("inf")
     if options.subset:

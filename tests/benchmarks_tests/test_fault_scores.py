@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import runpy
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.faults.calibration import Point, learn, points, write
+from benchmarks.faults.calibration import Point, learn, scored, write
 from benchmarks.faults.document import document, table
 from benchmarks.faults.ledger import looks, note_look
 from benchmarks.faults.pictures import confusion_svg, reliability_svg
@@ -161,36 +162,53 @@ def test_bins_hold_about_as_many_each_and_equals_stay_together():
     assert [each.n for each in reliability(rows, bins=4)] == [2, 2, 3, 1]
 
 
-def scored(code, score, hits, n):
-    """Rows with findings of a score, so many of them right."""
-    return [row("f", [code if at < hits else "other"], [warns(code, score)]) for at in range(n)]
+def answered(code, score, hits, n, task="digits_mlp"):
+    """Rows of a task with findings of a score, so many of them right."""
+    return [
+        replace(row("f", [code if at < hits else "other"], [warns(code, score)]), task=task)
+        for at in range(n)
+    ]
+
+
+def test_each_task_has_one_vote():
+    rows = [*answered("a", 0.6, 16, 20), *answered("a", 0.6, 1, 1, "other_task")]
+    findings = scored(rows)
+
+    assert findings.codes == {"a": [Point(0.6, hits=17, n=21, votes=1.8, tasks=2)]}
+    assert findings.share == pytest.approx((1.8 + 0.5) / (2 + 1))  # Jeffreys' prior
+    assert scored(answered("a", 0.6, 900, 900)).share == pytest.approx(1.5 / 2)  # one task's word
 
 
 def test_curves_rise_and_are_drawn_towards_the_share_of_all():
-    rows = [*scored("a", 0.6, 8, 10), *scored("a", 0.9, 10, 10), *scored("b", 0.7, 1, 2)]
-    by_code = points(rows)
-    learned = learn(by_code)
+    tasks = [f"task_{at}" for at in range(8)]
+    rows = [
+        *answered("a", 0.6, 8, 10),
+        *[each for task in tasks for each in answered("a", 0.9, 1, 1, task)],
+        *answered("b", 0.7, 1, 2),
+    ]
+    findings = scored(rows)
+    learned = learn(findings)
 
-    assert by_code["a"] == [Point(0.6, 8, 10), Point(0.9, 10, 10)]
-    share = 19 / 22
+    share = (8 + 9 / 12 + 0.5) / 10
+    assert findings.share == pytest.approx(share)
     assert learned["a"] == (
-        (0.6, pytest.approx((8 + 5 * share) / 15, abs=1e-3)),
-        (0.9, pytest.approx((10 + 5 * share) / 15, abs=1e-3)),
+        (0.6, pytest.approx((0.8 + 5 * share) / 6, abs=1e-3)),
+        (0.9, pytest.approx((8 + 5 * share) / 13, abs=1e-3)),
     )
     assert "b" not in learned  # two findings say nothing
-    falls = learn(points([*scored("a", 0.6, 10, 10), *scored("a", 0.9, 5, 10)]))["a"]
+    falls = learn(scored([*answered("a", 0.6, 10, 10), *answered("a", 0.9, 5, 10)]))["a"]
     assert falls[0][1] == falls[1][1]
     with pytest.raises(ValueError, match="no finding"):
-        learn({})
+        scored([TWIN])
 
 
 def test_written_curves_are_read_back(tmp_path):
     file = tmp_path / "curves.py"
-    by_code = points(scored("a", 0.6, 8, 10))
-    write(by_code, file)
+    findings = scored(answered("a", 0.6, 8, 10))
+    write(findings, file)
     namespace = runpy.run_path(str(file))
 
-    assert dict(namespace["CURVES"]) == learn(by_code)
+    assert dict(namespace["CURVES"]) == learn(findings)
     assert "# 8 of 10" in file.read_text()
 
 
