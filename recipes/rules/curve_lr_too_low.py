@@ -162,8 +162,7 @@ def lr_too_low_beside_peer(evidence: CurveEvidence) -> Finding | None:
     at = min(most.tolist(), key=lambda place: peers[place].number)
     gain, reached, peer = float(gains[at]), float(losses[at]), peers[at]
     counts = SIGNIFICANT_ERRORS * float(errors[at])
-    others = {key: value for key, value in series.params.items() if key != "lr"}
-    alone = others == {key: value for key, value in peer.params.items() if key != "lr"}
+    alone = bool(peers.alike(series)[at])
     return Finding(
         code="lr_too_low",
         severity=Severity.WARNING,

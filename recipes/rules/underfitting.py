@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from recipes.evidence.curves import CurveEvidence
 from recipes.evidence.sufficiency import is_enough
 from recipes.evidence.trial_series import TrialSeries
@@ -87,10 +89,10 @@ def underfitting(evidence: CurveEvidence) -> Finding | None:
     if any(not generalises for _, generalises in better):
         return None
     metric, train, val = evidence.metric, evidence.train, evidence.val
-    causes = _causes(evidence, [peer for peer, _ in better])
+    causes = _causes(evidence, evidence.compared[better[0][0]] if better else None)
     drop = evidence.lr_drop
     unsure = doubt(evidence)
-    if not heavy and better and _differs_in_rate_alone(evidence.series, better[0][0]):
+    if not heavy and better and evidence.compared.alike(evidence.series)[better[0][0]]:
         unsure = "the same model fits better at another learning rate"
     elif not unsure and not has_reason(evidence) and drop is not None and drop.confirms:
         unsure = "the plateau may be the learning rate's alone"
@@ -214,30 +216,34 @@ def doubt(evidence: CurveEvidence) -> str:
     return ""
 
 
-def _differs_in_rate_alone(one: TrialSeries, other: TrialSeries) -> bool:
-    return {**one.params, "lr": other.lr} == {**other.params, "lr": other.lr}
-
-
-def _better_fits(evidence: CurveEvidence) -> list[tuple[TrialSeries, bool]]:
-    """Peers with a clearly better train metric, the best first, and whether they validate
-    better too."""
-    name, metric = evidence.metric.name, evidence.metric
+def _better_fits(evidence: CurveEvidence) -> list[tuple[int, bool]]:
+    """Places of peers with a clearly better train metric, the best first, and whether they
+    validate better too."""
+    name, metric, peers = evidence.metric.name, evidence.metric, evidence.compared
     error = evidence.val.end_error if math.isfinite(evidence.val.end_error) else 0.0
-    found: list[tuple[float, TrialSeries, bool]] = []
-    for peer in evidence.peers:
-        train, val = peer.series(name, "train"), peer.series(name, "val")
-        if not (len(train) and len(val)):
-            continue
-        gain = metric.gain(evidence.train.end, train.end)
-        if gain >= BETTER_FIT * evidence.scale:
-            best = val.highest if metric.maximise else val.lowest
-            generalises = metric.gain(evidence.val.end, best) > error
-            found.append((gain, peer, generalises))
-    found.sort(key=lambda each: (-each[0], each[1].number))
-    return [(peer, generalises) for _, peer, generalises in found]
+    sign = 1.0 if metric.maximise else -1.0
+    gains = sign * (peers.of_each(_end, name, "train") - evidence.train.end)
+    best = peers.of_each(_highest if metric.maximise else _lowest, name, "val")
+    generalise = sign * (best - evidence.val.end) > error
+    # Comparisons with NaN are false.
+    found = np.flatnonzero((gains >= BETTER_FIT * evidence.scale) & ~np.isnan(best)).tolist()
+    found.sort(key=lambda at: (-gains[at], peers[at].number))
+    return [(at, bool(generalise[at])) for at in found]
 
 
-def _causes(evidence: CurveEvidence, better: list[TrialSeries]) -> tuple[Cause, ...]:
+def _end(series: TrialSeries, metric: str, split: str) -> float:
+    return series.series(metric, split).end
+
+
+def _highest(series: TrialSeries, metric: str, split: str) -> float:
+    return series.series(metric, split).highest
+
+
+def _lowest(series: TrialSeries, metric: str, split: str) -> float:
+    return series.series(metric, split).lowest
+
+
+def _causes(evidence: CurveEvidence, better: TrialSeries | None) -> tuple[Cause, ...]:
     causes = []
     heavy = heavy_regularisation(evidence)
     if heavy:
@@ -248,13 +254,12 @@ def _causes(evidence: CurveEvidence, better: list[TrialSeries]) -> tuple[Cause, 
                 confidence=0.85,
             )
         )
-    if better:
-        first = better[0]
+    if better is not None:
         causes.append(
             Cause(
                 code="better_setting",
-                sentence=f"Other settings fit better, trial {first.number} with a learning rate "
-                f"of {rate(first.lr)} among them.",
+                sentence=f"Other settings fit better, trial {better.number} with a learning rate "
+                f"of {rate(better.lr)} among them.",
                 confidence=0.7,
             )
         )
