@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from benchmarks.faults.aims import (
+    FEWEST,
+    WANTED_ALARMS,
+    WANTED_ERROR,
+    WANTED_MILD,
+    WANTED_PRECISION,
+    WANTED_SEVERE,
+    WANTED_TOP_TWO,
+)
 from benchmarks.faults.fault import all_faults
 from benchmarks.faults.halves import Half, names
 from benchmarks.faults.peers.tools import TOOLS
@@ -24,13 +33,7 @@ from benchmarks.faults.score import (
     top_causes,
     twins,
 )
-
-FEWEST = 10
-"""Cases from which a code's numbers are told as such (issue 5)."""
-
-WANTED_PRECISION, WANTED_SEVERE, WANTED_MILD = 0.9, 0.9, 0.7
-WANTED_TOP_TWO, WANTED_ALARMS, WANTED_ERROR = 0.9, 0.02, 0.05
-"""What issue 5 asks of the report half."""
+from benchmarks.faults.shortfalls import shortfalls
 
 ABOUT = """# The diagnosis bench
 
@@ -65,8 +68,14 @@ def document(
         num_cells: How many cells the half has in all.
     """
     parts = [ABOUT, _what(rows, half, len(looks), num_cells), _looks(looks), _aims(rows)]
-    parts.append(_codes(rows))
-    parts += [_faults(rows), _alarms(rows), _tools(rows), _confidence(rows)]
+    parts += [
+        _shortfalls(rows),
+        _codes(rows),
+        _faults(rows),
+        _alarms(rows),
+        _tools(rows),
+        _confidence(rows),
+    ]
     parts.append(
         "## First answers\n\n![For each fault, which code came first]"
         f"(images/faults-confusion-{half}.svg)\n"
@@ -113,6 +122,19 @@ def _aims(rows: Sequence[Row]) -> str:
         ("expected calibration error", f"at most {WANTED_ERROR:g}", f"{error:.3f}"),
     ]  # fmt: skip
     return table(("what", "wanted", "found"), lines)
+
+
+def _shortfalls(rows: Sequence[Row]) -> str:
+    lines = [(each.what, str(each.found), each.where, each.why) for each in shortfalls(rows)]
+    what = (
+        table(("what", "found", "where: what was said, how often", "why"), lines)
+        if lines
+        else "No code and no fault.\n"
+    )
+    return (
+        "## What falls short\n\nCodes below the precision that is wanted (where: of what runs "
+        "they were said), faults below the recall (where: what was said first instead).\n\n" + what
+    )
 
 
 def _codes(rows: Sequence[Row]) -> str:

@@ -32,6 +32,7 @@ from benchmarks.faults.score import (
     top_causes,
     wilson,
 )
+from benchmarks.faults.shortfalls import NOT_LOOKED_INTO, shortfalls
 
 
 def row(fault="", codes=(), said=(), *, severity=None, also=(), causes=(), tools=None, **more):
@@ -239,9 +240,33 @@ def test_page_says_that_it_is_a_part_and_shows_every_section():
     assert "| 1 | 3 | first | a change |" in page
     assert "5 runs of 99, so this is a part" in page
     assert "| rate_too_low: " in page
-    for heading in ("By code", "By fault", "Healthy twins", "Other tools", "Confidence"):
+    for heading in (
+        "What falls short",
+        "By code",
+        "By fault",
+        "Healthy twins",
+        "Other tools",
+        "Confidence",
+    ):
         assert f"## {heading}" in page
     assert "SageMaker Debugger" in page
+
+
+def test_what_falls_short_says_where():
+    false = [replace(ALARMED, task=task) for task in ("one", "one", "other") for _ in range(4)]
+    below = shortfalls([*ROWS, *false])
+
+    assert [each.what for each in below] == [
+        "`overfitting`",
+        "rate_too_low, severe",
+        "rate_too_low, mild",
+    ]
+    assert (
+        below[0].where == "digits_mlp: rate_too_low 1, healthy 1; one: healthy 8; other: healthy 4"
+    )
+    assert below[1].where == f"digits_mlp: {NOTHING} 1"
+    assert below[1].why == NOT_LOOKED_INTO
+    assert shortfalls([SLOW, TWIN]) == []
 
 
 def test_table_is_markdown():
