@@ -7,7 +7,7 @@ from tests.broken_tasks.faults import FAULTS, make
 from tests.broken_tasks.healthy import HEALTHY
 from tests.in_process import run_study
 
-QUICK = ("mlp", "convnet", "resnet")
+THREE = ("mlp", "convnet", pytest.param("resnet", marks=pytest.mark.slow))
 
 
 def summary(history: list[StepReport]) -> list[str]:
@@ -18,7 +18,7 @@ def grave(report: StepReport) -> list[str]:
     return [finding.code for finding in report.findings if finding.severity != "info"]
 
 
-@pytest.mark.parametrize("architecture", QUICK)
+@pytest.mark.parametrize("architecture", THREE)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_met_at_its_step(fault, architecture):
     expected = FAULTS[fault]

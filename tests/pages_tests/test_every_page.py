@@ -67,7 +67,7 @@ def watched(request: pytest.FixtureRequest, chromium: Browser, site: Site) -> It
 @pytest.mark.parametrize(
     "watched",
     [
-        pytest.param(("light", DESK), id="light"),
+        pytest.param(("light", DESK), id="light", marks=pytest.mark.slow),
         pytest.param(("dark", DESK), id="dark", marks=pytest.mark.slow),
         pytest.param(("light", PHONE), id="phone"),
         pytest.param(("dark", PHONE), id="dark-phone", marks=pytest.mark.slow),

@@ -569,11 +569,11 @@ def test_a_column_made_by_indexing_with_none_can_be_compared() -> None:
 def test_the_overlap_of_large_data_is_quick() -> None:
     inputs = torch.randn(20_000, 784)
     targets = torch.zeros(20_000).long()
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = describe_overlap((inputs, targets), (inputs[:5_000], targets[:5_000]))
 
     assert found.train_val == 5_000
-    assert time.perf_counter() - begun < 2.0
+    assert time.process_time() - begun < 2.0
 
 
 @pytest.mark.parametrize("body", ["nn.Linear(7, 3)", "None"], ids=["wrong size", "nothing"])
