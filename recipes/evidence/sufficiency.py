@@ -64,7 +64,8 @@ def missing(code: str, evidence: CurveEvidence) -> str | None:
         if not math.isfinite(evidence.gap_error):
             return "the number of validation and training samples"
     if len(evidence.series.losses) < need.points:
-        return f"{need.points} points of the train loss (it has {len(evidence.series.losses)})"
+        given = len(evidence.series.losses)
+        return f"{need.points} points of the train loss by iteration (it has {given})"
     return None
 
 
