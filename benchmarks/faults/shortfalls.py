@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.faults.aims import FEWEST, WANTED_MILD, WANTED_PRECISION, WANTED_SEVERE
 from benchmarks.faults.rows import Row
 from benchmarks.faults.score import NOTHING, Share, all_codes, fault_recall, precision
 
-WHY: Mapping[str, str] = {}
+WHY: Mapping[str, str] = json.loads(Path(__file__).with_suffix(".json").read_text())
 """Reasons by what falls short (``Shortfall.what``), written by hand once the runs were read."""
 
 NOT_LOOKED_INTO = "not looked into"
