@@ -1,12 +1,12 @@
 """Confidence: what share of a code's findings with a score is right, learned from rows.
 
 Isotonic regression a code (notes on diagnosis, section 4), with the counts that there are: a
-rule has few scores, and a half of the bench has eight base tasks. Findings of one task are
+rule has few scores, and a half of the bench has few base tasks. Findings of one task are
 not independent (sixteen that are right for one reason tell as much as one), so each task has
 one vote at a score: the share of its findings that are right. What all findings' tasks vote
 is a beta posterior's mean with Jeffreys' prior (Brown, Cai and DasGupta 2001), and a code's
-votes are drawn towards that, by as many as ``PRIOR_VOTES``. Eight tasks out of eight leave
-room for a ninth that is otherwise.
+votes are drawn towards that, by as many as ``PRIOR_VOTES``. Nine tasks out of nine leave
+room for a tenth that is otherwise.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
-from benchmarks.faults.tasks import calibration, report
+from benchmarks.faults.tasks import calibration, newcomers, report
 from benchmarks.faults.tasks.base import BenchTask
 
 Half = Literal["calibration", "report"]
@@ -18,7 +18,7 @@ FILE = Path(__file__).with_name("halves.json")
 @cache
 def task_classes() -> dict[str, type[BenchTask]]:
     """Every base task by name."""
-    return {each.name: each for each in (*calibration.TASKS, *report.TASKS)}
+    return {each.name: each for each in (*calibration.TASKS, *report.TASKS, *newcomers.TASKS)}
 
 
 @cache

@@ -65,6 +65,15 @@ class InitialLossEvidence:
         return max((state.loss.standard_error for state in self.initialisations), default=math.nan)
 
     @property
+    def mean_error(self) -> float:
+        """Standard error of ``loss`` between the initialisations; 0 of fewer than two.
+
+        An untrained model's outputs go along with the targets, or against them, by chance.
+        """
+        losses = self.losses
+        return statistics.stdev(losses) / math.sqrt(len(losses)) if len(losses) > 1 else 0.0
+
+    @property
     def excess(self) -> float:
         """Loss above the expected one: in nats, or as a share of it for squared errors.
 
@@ -72,10 +81,19 @@ class InitialLossEvidence:
         """
         if self.expectation is None:
             return math.nan
-        difference = self.loss - self.expectation.value
-        if not self.expectation.relative:
+        return self._in_units(self.loss - self.expectation.value)
+
+    @property
+    def excess_error(self) -> float:
+        """Standard error of ``excess`` between the initialisations, in its units."""
+        return math.nan if self.expectation is None else self._in_units(self.mean_error)
+
+    def _in_units(self, difference: float) -> float:
+        """A difference of losses as ``excess`` tells it."""
+        expectation = self.expectation
+        if expectation is None or not expectation.relative:
             return difference
-        return difference / self.expectation.value if self.expectation.value else math.nan
+        return difference / expectation.value if expectation.value else math.nan
 
     @property
     def output_sd(self) -> float:

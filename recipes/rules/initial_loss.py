@@ -26,7 +26,8 @@ HINGE_MARGIN = 0.5
 make (ours)."""
 
 LOW_MARGIN = 0.05
-"""Nats below the expected loss, on top of three standard errors (row 2)."""
+"""Nats below the expected loss, on top of three standard errors (row 2), those of the samples or
+those between initialisations, whichever are larger."""
 
 RELATIVE_LOW = 0.1
 """Likewise for squared errors, as a share of the expected loss: untrained outputs that happen to
@@ -74,12 +75,18 @@ SOURCE = "CS231n notes, loss at chance; Karpathy's recipe; notes on diagnosis, r
 
 @rule("initial_loss_high", Precedence.INITIAL_LOSS)
 def initial_loss_high(evidence: InitialLossEvidence) -> Finding | None:
-    """Initial loss above the expected one by more than untrained logits should cost."""
+    """Initial loss above the expected one by more than untrained logits should cost.
+
+    By chance too: each initialisation's outputs go along with the targets or against them, so
+    the mean of few must lie above by its standard error as well, unless it is far too high.
+    """
     expectation = evidence.expectation
     if expectation is None or not math.isfinite(evidence.excess):
         return None
     warn = RELATIVE_WARN if expectation.relative else _warn_excess(evidence.description)
     if evidence.excess <= warn or _is_hinge(evidence):
+        return None
+    if evidence.excess - evidence.excess_error <= warn and not loss_is_far_too_high(evidence):
         return None
     if sum_reduction(evidence) or explains_excess(evidence):
         return None  # a sum over the batch, or a penalty, explains the size by itself
@@ -112,6 +119,7 @@ def initial_loss_high(evidence: InitialLossEvidence) -> Finding | None:
             "initial_loss": evidence.loss,
             "expected": expectation.value,
             "excess": evidence.excess,
+            "excess_standard_error": evidence.excess_error,
             "output_sd": evidence.output_sd,
             "threshold": warn,
         },
@@ -142,7 +150,8 @@ def initial_loss_low(evidence: InitialLossEvidence) -> Finding | None:
     # squared errors are compared with the best constant, the targets' variance.
     floor = min(expectation.value, evidence.baseline or expectation.value)
     margin = RELATIVE_LOW * floor if expectation.relative else LOW_MARGIN
-    standard_error = evidence.standard_error if math.isfinite(evidence.standard_error) else 0.0
+    of_samples = evidence.standard_error if math.isfinite(evidence.standard_error) else 0.0
+    standard_error = max(of_samples, evidence.mean_error)
     if not negative and evidence.loss >= floor - 3 * standard_error - margin:
         return None
     if not expectation.certain:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from recipes.evidence.initial_loss import InitialLossEvidence
 from recipes.evidence.lr_finder import LrFinderEvidence
 from recipes.evidence.overfit_sample import OverfitEvidence
 from recipes.finding import Cause, Finding, Severity
@@ -13,6 +16,43 @@ LOWEST_SENSIBLE_LR = 1e-6
 """NaN at rates this low is not the rate's doing."""
 
 SOURCE = "notes on diagnosis, row 13"
+
+
+@rule("non_finite_loss", Precedence.NON_FINITE)
+def non_finite_before_training(evidence: InitialLossEvidence) -> Finding | None:
+    """The loss of an untrained model is NaN or infinite.
+
+    One initialisation of five is enough: one run in five would begin so.
+    """
+    bad = [loss for loss in evidence.losses if not math.isfinite(loss)]
+    if not bad:
+        return None
+    total = len(evidence.losses)
+    every = len(bad) == total
+    operation = Cause(
+        code="undefined_operation",
+        sentence="The model or loss takes log(0), 0/0 or the root of a negative number.",
+        confidence=0.7 if every else 0.4,
+    )
+    weights = Cause(
+        code="bad_initialisation",
+        sentence="Initial weights are so large that the outputs overflow.",
+        confidence=0.2 if every else 0.6,
+    )
+    return Finding(
+        code="non_finite_loss",
+        severity=Severity.ERROR,
+        confidence=0.95,
+        sentence=f"The loss of the untrained model is NaN or infinite in {len(bad)} of "
+        f"{plural(total, 'initialisation')}: there is nothing to train from.",
+        evidence={"num_non_finite": len(bad), "num_initialisations": total},
+        causes=(operation, weights) if every else (weights, operation),
+        action="Look for log, sqrt and division in model and loss; add a small epsilon inside."
+        if every
+        else "Draw the initial weights smaller; then look for log, sqrt and division in model and "
+        "loss.",
+        source=SOURCE,
+    )
 
 
 @rule("non_finite_loss", Precedence.NON_FINITE)

@@ -85,6 +85,39 @@ def test_the_loss_is_held_against_ln_c(loss, verdict):
     assert judged(loss=loss).verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("losses", "verdict"),
+    [
+        ((0.89, 0.59, 1.0, 0.9, 0.91), StepState.PASSED),  # 0.165 above, 0.07 between them
+        ((0.89, 0.85, 0.9, 0.9, 0.86), StepState.WARNING),  # above in every one
+        ((0.6, 0.67, 0.56, 0.52, 0.62), StepState.PASSED),
+        ((0.59, 0.6, 0.58, 0.59, 0.6), StepState.WARNING),
+        ((0.7, 0.7, 0.7, 0.7, 13.0), StepState.FAILED),  # no luck makes up for that
+    ],
+)
+def test_outputs_may_go_with_the_classes_or_against_them_by_chance(losses, verdict):
+    task = description(num_classes=2, targets=targets(class_counts=(500, 500)))
+    report = judged(task, [initialisation(loss=loss) for loss in losses])
+
+    assert report.verdict is verdict, report.sentence
+
+
+@pytest.mark.parametrize(
+    ("losses", "count", "cause"),
+    [
+        ((math.nan,) * 5, "5 of 5", "undefined_operation"),
+        ((2.3, math.inf, 2.3, 2.3, 2.3), "1 of 5", "bad_initialisation"),
+    ],
+)
+def test_a_loss_that_is_no_number_fails(losses, count, cause):
+    report = judged(states=[initialisation(loss=loss) for loss in losses])
+
+    assert report.verdict is StepState.FAILED
+    assert codes(report) == ["non_finite_loss"]
+    assert count in report.sentence
+    assert report.findings[0].causes[0].code == cause
+
+
 def test_raw_inputs_are_the_first_cause_of_a_high_loss():
     report = judged(
         description(inputs=inputs(mean=33.3, sd=78.0, low=0, high=255)),
