@@ -133,7 +133,8 @@ def _shortfalls(rows: Sequence[Row]) -> str:
     )
     return (
         "## What falls short\n\nCodes below the precision that is wanted (where: of what runs "
-        "they were said), faults below the recall (where: what was said first instead).\n\n" + what
+        "they were said), faults below the recall (where: what was said first instead), healthy "
+        "twins above the share of alarms.\n\n" + what
     )
 
 

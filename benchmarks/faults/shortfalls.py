@@ -8,9 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.faults.aims import FEWEST, WANTED_MILD, WANTED_PRECISION, WANTED_SEVERE
+from benchmarks.faults.aims import (
+    FEWEST,
+    WANTED_ALARMS,
+    WANTED_MILD,
+    WANTED_PRECISION,
+    WANTED_SEVERE,
+)
 from benchmarks.faults.rows import Row
-from benchmarks.faults.score import NOTHING, Share, all_codes, fault_recall, precision
+from benchmarks.faults.score import (
+    NOTHING,
+    Share,
+    all_codes,
+    false_alarms,
+    fault_recall,
+    precision,
+    twins,
+)
 
 WHY: Mapping[str, str] = json.loads(Path(__file__).with_suffix(".json").read_text())
 """Reasons by what falls short (``Shortfall.what``), written by hand once the runs were read."""
@@ -19,10 +33,10 @@ NOT_LOOKED_INTO = "not looked into"
 
 
 class Shortfall(NamedTuple):
-    """A code's precision, or a fault's recall, below its aim.
+    """A code's precision or a fault's recall below its aim, or alarms of healthy twins above it.
 
     Attributes:
-        what: The code, or the fault with its severity.
+        what: The code, the fault with its severity, or ``healthy twins``.
         where: Each base task with a wrong answer: how many, and what was said.
     """
 
@@ -37,7 +51,7 @@ class Shortfall(NamedTuple):
 
 
 def shortfalls(rows: Sequence[Row]) -> list[Shortfall]:
-    """Codes said of ten runs or more with a precision below its aim, then faults below theirs."""
+    """What is below its aim: codes said of ten runs or more, then faults, then healthy twins."""
     below = []
     for code in all_codes(rows):
         found = precision(rows, code)
@@ -60,6 +74,11 @@ def shortfalls(rows: Sequence[Row]) -> list[Shortfall]:
                 ]
                 first = [row.answers[0].code if row.answers else NOTHING for row in missed]
                 below.append(Shortfall(f"{fault}, {severity}", found, _by_task(missed, first)))
+    alarms = false_alarms(rows)
+    if alarms.n and alarms.value > WANTED_ALARMS:
+        alarmed = [row for row in twins(rows) if row.alarms]
+        first = [row.alarms[0].code for row in alarmed]
+        below.append(Shortfall("healthy twins", alarms, _by_task(alarmed, first)))
     return below
 
 

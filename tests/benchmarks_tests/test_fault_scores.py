@@ -260,12 +260,14 @@ def test_what_falls_short_says_where():
         "`overfitting`",
         "rate_too_low, severe",
         "rate_too_low, mild",
+        "healthy twins",
     ]
     assert (
         below[0].where == "digits_mlp: rate_too_low 1, healthy 1; one: healthy 8; other: healthy 4"
     )
     assert below[1].where == f"digits_mlp: {NOTHING} 1"
     assert below[1].why == NOT_LOOKED_INTO
+    assert below[3].where.startswith("digits_mlp: overfitting 1; one: overfitting 8")
     assert shortfalls([SLOW, TWIN]) == []
 
 
