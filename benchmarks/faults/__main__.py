@@ -23,7 +23,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.faults.calibration import scored, write
-from benchmarks.faults.cell import SEEDS, TWINS, cells, subset
+from benchmarks.faults.cell import CELL_SECONDS, SEEDS, TWINS, cells, num_within, subset
 from benchmarks.faults.document import document
 from benchmarks.faults.fault import all_faults
 from benchmarks.faults.halves import HALVES, Half, task_classes
@@ -35,9 +35,6 @@ from benchmarks.faults.runner import DEFAULT_FOLDER, Made, make_rows, rows_file,
 from benchmarks.faults.score import HEALTHY, confusion, own_score, reliability, top_causes
 from benchmarks.faults.store import ROOT, rules_digest
 from recipes.confidence import raw_scores
-
-CELL_SECONDS = 9.0
-"""CPU seconds of a cell that nothing is kept of, on average: measured."""
 
 TIME = re.compile(r"(\d+)m")
 
@@ -70,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
     seconds = float("inf")
     if options.subset:
         seconds = 60.0 * int(TIME.fullmatch(options.subset).group(1))  # type: ignore[union-attr]
-        chosen = subset(chosen, max(1, int(seconds * options.jobs / CELL_SECONDS)))
+        chosen = subset(chosen, num_within(seconds * options.jobs))
     if half == "report":
         if not options.reason:
             print("the report half is looked at only with --reason", file=sys.stderr)

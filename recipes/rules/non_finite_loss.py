@@ -15,6 +15,10 @@ from recipes.words import plural, rate
 LOWEST_SENSIBLE_LR = 1e-6
 """NaN at rates this low is not the rate's doing."""
 
+UNDEFINED = "The model or loss takes log(0), 0/0 or the root of a negative number."
+LOOK = "Look for log, sqrt and division in model and loss; add a small epsilon inside."
+"""The likeliest cause, and what to do of it, whenever it is met first."""
+
 SOURCE = "notes on diagnosis, row 13"
 
 
@@ -31,7 +35,7 @@ def non_finite_before_training(evidence: InitialLossEvidence) -> Finding | None:
     every = len(bad) == total
     operation = Cause(
         code="undefined_operation",
-        sentence="The model or loss takes log(0), 0/0 or the root of a negative number.",
+        sentence=UNDEFINED,
         confidence=0.7 if every else 0.4,
     )
     weights = Cause(
@@ -47,7 +51,7 @@ def non_finite_before_training(evidence: InitialLossEvidence) -> Finding | None:
         f"{plural(total, 'initialisation')}: there is nothing to train from.",
         evidence={"num_non_finite": len(bad), "num_initialisations": total},
         causes=(operation, weights) if every else (weights, operation),
-        action="Look for log, sqrt and division in model and loss; add a small epsilon inside."
+        action=LOOK
         if every
         else "Draw the initial weights smaller; then look for log, sqrt and division in model and "
         "loss.",
@@ -73,7 +77,7 @@ def non_finite_on_sample(evidence: OverfitEvidence) -> Finding | None:
         causes=(
             Cause(
                 code="undefined_operation",
-                sentence="The model or loss takes log(0), 0/0 or the root of a negative number.",
+                sentence=UNDEFINED,
                 confidence=0.6,
             ),
             Cause(
@@ -82,7 +86,7 @@ def non_finite_on_sample(evidence: OverfitEvidence) -> Finding | None:
                 confidence=0.3,
             ),
         ),
-        action="Look for log, sqrt and division in model and loss; add a small epsilon inside.",
+        action=LOOK,
         source=SOURCE,
     )
 

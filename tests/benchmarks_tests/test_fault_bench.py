@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.faults.__main__ import CELL_SECONDS
-from benchmarks.faults.cell import cells, subset
+from benchmarks.faults.cell import cells, num_within, subset
 from benchmarks.faults.runner import make_rows
 from benchmarks.faults.score import own_score, top_causes
 
@@ -17,7 +16,7 @@ JOBS = 2
 @pytest.mark.alone
 @pytest.mark.timeout(1200)
 def test_an_even_part_of_the_calibration_half_is_diagnosed_rightly(tmp_path):
-    chosen = subset(list(cells("calibration")), int(60 * MINUTES * JOBS / CELL_SECONDS))
+    chosen = subset(list(cells("calibration")), num_within(60 * MINUTES * JOBS))
 
     rows = make_rows(chosen, tmp_path, jobs=JOBS)
 

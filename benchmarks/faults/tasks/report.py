@@ -1,6 +1,7 @@
-"""The base tasks that are looked at only to report: no rule is worked on with them.
+"""The base tasks of the first report half.
 
-How often they were looked at stands in ``ledger.json``.
+``halves.json`` says which are in it still: those that no rule was worked on with. How often
+they were looked at stands in ``ledger.json``.
 """
 
 from __future__ import annotations
