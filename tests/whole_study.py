@@ -187,6 +187,8 @@ def _join(before: Curve | None, after: Curve) -> Curve:
     """A curve gone on with: the later points win."""
     if before is None:
         return after
+    if max(before.iterations, default=-1) < min(after.iterations, default=0):
+        return Curve(before.iterations + after.iterations, before.values + after.values)
     points = dict(zip(before.iterations, before.values, strict=True))
     points.update(zip(after.iterations, after.values, strict=True))
     order = sorted(points)

@@ -194,10 +194,15 @@ class OverfitEvidence:
         rises at the lowest rates that move it at all goes along the gradient. A rate that is
         too high by far makes it explode instead, within as many iterations.
         """
-        moving = sorted((run for run in self.runs if run.course), key=lambda run: run.lr)
-        if not moving or any(run.course < 0 for run in moving):
-            return None
-        return moving[0] if moving[0].cause is TrialCause.FINISHED else None
+        rising = []
+        for run in sorted(self.runs, key=lambda run: not run.fitted):  # one that fitted fell
+            course = run.course
+            if course < 0:
+                return None
+            if course > 0:
+                rising.append(run)
+        lowest = min(rising, key=lambda run: run.lr, default=None)
+        return lowest if lowest and lowest.cause is TrialCause.FINISHED else None
 
     @property
     def chance(self) -> float | None:

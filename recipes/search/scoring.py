@@ -64,23 +64,28 @@ def score(
     first = 1 if len(evaluations) > 1 else 0  # before the first iteration nothing was learned
     sign = 1.0 if description.direction == "maximize" else -1.0
     last = None if up_to is None else up_to + 1
-    best: Scored | None = None
+    best: tuple[float, int] | None = None
     for epoch, evaluation in enumerate(evaluations[first:last], start=1):
         moments = evaluation.metrics.get(description.metric)
-        if moments is None or not math.isfinite(moments.mean):
+        if moments is None or not math.isfinite(mean := moments.mean):
             continue
-        if best is None or sign * moments.mean > best.score:
-            best = Scored(
-                trial=trial,
-                value=moments.mean,
-                score=sign * moments.mean,
-                standard_error=error_of(moments, description.metric),
-                n=moments.n,
-                epoch=epoch,
-                epochs=len(evaluations) - first,
-                evaluation=evaluation,
-            )
-    return best
+        if best is None or sign * mean > best[0]:
+            best = (sign * mean, epoch)
+    if best is None:
+        return None
+    highest, epoch = best
+    evaluation = evaluations[first + epoch - 1]
+    moments = evaluation.metrics[description.metric]
+    return Scored(
+        trial=trial,
+        value=moments.mean,
+        score=highest,
+        standard_error=error_of(moments, description.metric),
+        n=moments.n,
+        epoch=epoch,
+        epochs=len(evaluations) - first,
+        evaluation=evaluation,
+    )
 
 
 def error_of(moments: Moments, metric: str) -> float:

@@ -84,7 +84,6 @@ def _write(session: Session, snapshot: Snapshot, decision: Decision) -> bool:
     if state is not snapshot.state:
         events.append(session, snapshot.id, "study", {"state": state.value})
     _tell(session, snapshot, decision, state)
-    events.publish_on_commit(session, events.CONDUCTOR)
     return True
 
 

@@ -92,6 +92,8 @@ class Conductor:
                 if not self._advance(uid):
                     break
                 num_decisions += 1
+            else:
+                self._database.hub.publish(CONDUCTOR)  # more may be left: look again at once
         with self._database.read() as session:
             queued = attempts.queued_uids(session)
         if queued:

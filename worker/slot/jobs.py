@@ -43,8 +43,8 @@ class JobRunner:
         if self._device.type == "cuda":
             guard_memory(int(os.environ.get(SLOTS_ON_DEVICE, "1")))
         self.device = str(self._device)
-        self._modules_before = frozenset(sys.modules)
-        self._files: dict[str, str] = {}
+        self._modules_seen = set(sys.modules)
+        self._files: set[str] = set()
         self._task: Task | None = None
         self._data: TaskData | None = None
         self._admission = Admission()
@@ -135,10 +135,16 @@ class JobRunner:
 
     def _tell_files(self, channel: Channel) -> None:
         """Send the files imported since the last time. The first sight of each counts."""
-        found = task_files(self._modules_before)
+        modules = {
+            name: module
+            for name, module in list(sys.modules.items())
+            if name not in self._modules_seen
+        }
+        self._modules_seen |= modules.keys()
+        found = task_files(modules.values())
         new = {path: seen for path, seen in found.items() if path not in self._files}
         if new:
-            self._files.update(new)
+            self._files |= new.keys()
             channel.send(TaskLoaded(files=new))
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import sysconfig
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 
 def signature(path: str) -> str:
@@ -17,21 +18,16 @@ def signature(path: str) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
 
 
-def task_files(modules_before: Iterable[str]) -> dict[str, str]:
-    """Signatures of the files of all modules imported since, installed libraries left out.
-
-    Args:
-        modules_before: The names that stood in ``sys.modules`` before the task was loaded.
-    """
-    installed = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")})
-    before = set(modules_before)
-    files = (
-        getattr(module, "__file__", None)
-        for name, module in list(sys.modules.items())
-        if name not in before
-    )
+def task_files(modules: Iterable[ModuleType]) -> dict[str, str]:
+    """Signatures of the modules' files, installed libraries left out."""
+    files = (getattr(module, "__file__", None) for module in modules)
     return {
         file: signature(file)
         for file in files
-        if isinstance(file, str) and not file.startswith(installed)
+        if isinstance(file, str) and not file.startswith(_installed())
     }
+
+
+@cache
+def _installed() -> tuple[str, ...]:
+    return tuple({sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")})
