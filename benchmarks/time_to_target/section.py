@@ -111,6 +111,8 @@ def _ratio_words(times: Mapping[str, Sequence[float]]) -> str:
     best, mine = min(peers), statistics.median(own)
     if not math.isfinite(best):
         return "no peer met it" if math.isfinite(mine) else "-"
+    if not math.isfinite(mine):
+        return "a peer alone"
     return f"{best / mine:.1f}x"
 
 
